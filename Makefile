@@ -1,0 +1,37 @@
+# Every target makes the virtual environment first if it is missing: a fresh machine needs only
+# Python 3.11 or newer and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install demo test check format clean
+
+install: .venv/installed
+
+# torch and torchvision come first and pinned, so that pip does not look for another build.
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet torch==2.14.1 torchvision==0.29.1
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	touch .venv/installed
+
+demo: install
+	rm -rf demo
+	$(BIN)/selfsight train digits --out demo/run --encoder convnet --minutes 1.5
+
+test: install
+	$(BIN)/pytest -n 2
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pylint --disable=all --enable=duplicate-code src/selfsight
+	$(BIN)/pytest -n 2
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,56 @@
+"""selfsight: from a folder of images to a self-supervised encoder and the evidence for it.
+
+The names below are the public ones. They load on first use: `import selfsight` imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selfsight.commands import embed, evaluate, export, load, train
+    from selfsight.errors import UserError
+    from selfsight.method import Method, Step
+    from selfsight.nets.encoder import Encoder
+    from selfsight.run import Run
+    from selfsight.settings import Settings
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "train": "commands",
+    "evaluate": "commands",
+    "embed": "commands",
+    "export": "commands",
+    "load": "commands",
+    "Encoder": "nets.encoder",
+    "Method": "method",
+    "Run": "run",
+    "Settings": "settings",
+    "Step": "method",
+    "UserError": "errors",
+}
+
+__all__ = [
+    "Encoder",
+    "Method",
+    "Run",
+    "Settings",
+    "Step",
+    "UserError",
+    "__version__",
+    "embed",
+    "evaluate",
+    "export",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'selfsight' has no attribute {name!r}")
+    return getattr(import_module(f"selfsight.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

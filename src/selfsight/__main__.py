@@ -1,0 +1,14 @@
+"""`python -m selfsight` and the `selfsight` command."""
+
+import sys
+
+from selfsight.cli import main as run_command_line
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run_command_line())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""How far a training is: progress from steps or from the clock."""
+
+import math
+import time
+from collections.abc import Callable
+
+import torch
+
+from selfsight.gather import gather
+from selfsight.settings import DEFAULT_EPOCHS, Settings
+
+
+def step_budget(settings: Settings, *, images: int) -> int | None:
+    """Return the number of optimiser steps that settings ask for, or None for a time budget."""
+    if settings.minutes is not None:
+        return None
+    if settings.steps is not None:
+        return settings.steps
+    epochs = settings.epochs or DEFAULT_EPOCHS
+    return max(1, math.ceil(epochs * images / (settings.batch * settings.accumulate)))
+
+
+def progress_by_steps(total: int) -> Callable[[int], float]:
+    """Return progress as a function of the steps done."""
+    return lambda step: step / total
+
+
+def progress_by_clock(
+    minutes: float, *, spent: float, now: Callable[[], float] = time.monotonic
+) -> Callable[[int], float]:
+    """Return progress as the share of `minutes` that has passed; `spent` seconds had already.
+
+    The first process's clock counts for all, or they would stop at different steps.
+    """
+    began = now() - spent
+
+    def progress(step: int) -> float:  # noqa: ARG001
+        mine = torch.tensor([(now() - began) / (60 * minutes)], dtype=torch.float64)
+        return float(gather(mine)[0])
+
+    return progress

@@ -1,0 +1,239 @@
+"""The commands as functions: what `selfsight NAME` does, from Python, with the same defaults."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from selfsight.errors import UserError
+from selfsight.settings import Settings, read_settings, settings_from
+
+if TYPE_CHECKING:
+    from selfsight.evaluation.evidence import Evidence
+    from selfsight.nets.encoder import Encoder
+    from selfsight.run import Run
+
+NO_SETTINGS: Mapping[str, object] = {}
+
+
+def train(
+    images: str | Path,
+    *,
+    out: str | Path,
+    method: str = "simclr",
+    encoder: str = "resnet18",
+    stem: Literal["auto", "small", "standard"] = "auto",
+    size: int = 32,
+    batch: int = 256,
+    epochs: float | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    accumulate: int = 1,
+    labels: str = "auto",
+    held_out: str = "0.1",
+    seed: int = 0,
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    optimiser: Literal["auto", "adamw", "lars", "sgd"] = "auto",
+    lr: float | Literal["auto"] = "auto",
+    weight_decay: float | Literal["auto"] = "auto",
+    warm_up: float = 0.05,
+    device: str = "auto",
+    threads: int | Literal["auto"] = "auto",
+    cache: str = "auto",
+    download: bool = False,
+    looks: int = 10,
+    checkpoint_minutes: float = 5.0,
+    method_settings: Mapping[str, object] = NO_SETTINGS,
+    resume: bool = False,
+    quiet: bool = False,
+) -> "Run":
+    """Train an encoder on a folder of images (or a named set) and measure it.
+
+    Returns the finished run: `run.encoder`, `run.evidence`, `run.verdict`, and its files in `out`.
+    The arguments are the fields of `Settings`; `method_settings` are the method's own
+    (`selfsight methods NAME`). With `resume` the settings saved in `out` are used.
+
+    Raises UserError for a mistake in the input, in one line.
+    """
+    given = {name: value for name, value in locals().items() if name in Settings.__slots__}
+    return train_with(
+        str(images),
+        out=Path(out),
+        settings=settings_from(given),
+        method_settings=method_settings,
+        resume=resume,
+        quiet=quiet,
+    )
+
+
+def train_with(
+    images: str,
+    *,
+    out: Path,
+    settings: Settings,
+    method_settings: Mapping[str, object],
+    resume: bool = False,
+    quiet: bool = False,
+) -> "Run":
+    """Train with settings that are already an object; `train` and the command line end here."""
+    from selfsight.run import Run, vacant
+
+    own = dict(method_settings)
+    if resume:
+        run = Run.open(out)
+        if run.evidence and (out / "report.html").is_file():
+            raise UserError(f"the run in {out} has ended; there is nothing to resume")
+        settings, own = _resumed(run, images, settings, own)
+    else:
+        vacant(out)
+    from selfsight.display import Display
+    from selfsight.fit import fit
+
+    return fit(
+        images,
+        out=out,
+        settings=settings,
+        method_settings=own,
+        resume=resume,
+        display=Display(quiet=quiet),
+    )
+
+
+def evaluate(
+    encoder: "str | Path | Encoder",
+    *,
+    train: str | Path,
+    test: str | Path,
+    labels: str = "auto",
+    seed: int = 0,
+    cache: str = "auto",
+    json_file: str | Path | None = None,
+    quiet: bool = False,
+) -> "Evidence":
+    """Measure a frozen encoder: kNN and linear probe beside raw pixels and an untrained encoder.
+
+    encoder: a run's directory, an encoder file, or an `Encoder`. train, test: folders (or named
+    sets) with labels; the probe is fitted on the first and read on the second. json_file: where to
+    write the evidence too.
+
+    Raises UserError for a mistake in the input, in one line.
+    """
+    from selfsight.display import Display
+    from selfsight.measure import evidence_between
+
+    network = load(encoder) if isinstance(encoder, (str, Path)) else encoder
+    found = evidence_between(
+        network,
+        train=str(train),
+        test=str(test),
+        labels=labels,
+        seed=seed,
+        cache=_cache(cache),
+        display=Display(quiet=quiet),
+    )
+    if json_file is not None:
+        _write(Path(json_file), json.dumps(found.to_json(), indent=2) + "\n")
+    return found
+
+
+def embed(
+    encoder: "str | Path | Encoder",
+    images: str | Path,
+    *,
+    out: str | Path,
+    labels: str = "auto",
+    cache: str = "auto",
+    quiet: bool = False,
+) -> Path:
+    """Write the features of every readable image to `out` and return its path.
+
+    A .parquet file has the columns path, label and feature (a fixed-size list of float32); a .npz
+    file has arrays of those names (plural).
+
+    Raises UserError for a mistake in the input, in one line.
+    """
+    from selfsight.data.images import open_images
+    from selfsight.display import Display
+    from selfsight.evaluation.embed import embed as features_of
+    from selfsight.evaluation.embed import encoder_function
+    from selfsight.table import check_table, write_table
+
+    target = Path(out)
+    check_table(target)
+    network = load(encoder) if isinstance(encoder, (str, Path)) else encoder
+    display = Display(quiet=quiet)
+    found = open_images(
+        str(images),
+        size=network.image_size,
+        labels=labels,
+        cache=_cache(cache),
+        progress=display.phase,
+    )
+    embeddings = features_of(encoder_function(network), found, progress=display.phase)
+    write_table(target, embeddings, found)
+    return target
+
+
+def export(
+    encoder: "str | Path | Encoder",
+    *,
+    to: Literal["safetensors", "torchvision", "timm", "onnx"],
+    out: str | Path,
+) -> list[Path]:
+    """Write the encoder in another tool's format, check it there, and return the files written.
+
+    Raises UserError for a mistake in the input, in one line.
+    """
+    from selfsight.formats import export as export_to
+
+    network = load(encoder) if isinstance(encoder, (str, Path)) else encoder
+    return export_to(network, to=to, out=Path(out))
+
+
+def load(path: str | Path) -> "Encoder":
+    """Return the encoder of a run's directory or of an encoder file (.safetensors).
+
+    Raises UserError if there is none.
+    """
+    from selfsight.formats import load_encoder
+    from selfsight.run import Run
+
+    place = Path(path)
+    if place.is_dir():
+        return Run.open(place).encoder
+    if not place.exists():
+        raise UserError(f"{place} does not exist; give a run's directory or an encoder file")
+    return load_encoder(place)
+
+
+def _resumed(
+    run: "Run", images: str, settings: Settings, own: dict[str, object]
+) -> tuple[Settings, dict[str, object]]:
+    """Return the saved settings, after checking that nothing else was asked for."""
+    if Path(images).absolute() != Path(run.images).absolute():
+        raise UserError(f"the run in {run.path} was begun with {run.images}, not with {images}")
+    default = Settings()
+    for name in Settings.__slots__:
+        asked, saved = getattr(settings, name), getattr(run.settings, name)
+        if asked not in (saved, getattr(default, name)):
+            raise UserError(
+                f"the run in {run.path} was begun with {name} {saved}, not {asked}; "
+                "resume it as it was, or start a new run with another --out"
+            )
+    for name, value in own.items():
+        if str(run.method_settings.get(name)) != str(value):
+            raise UserError(f"the run in {run.path} was not begun with {name} {value}")
+    return run.settings, dict(run.method_settings)
+
+
+def _cache(cache: str) -> Path:
+    return Path(".selfsight-cache") if cache == "auto" else Path(cache)
+
+
+def _write(path: Path, text: str) -> Any:
+    try:
+        partial = path.with_name(path.name + ".part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error

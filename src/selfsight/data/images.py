@@ -1,0 +1,133 @@
+"""What the rest of the tool sees of a folder or a named data set: pixels, paths and labels."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, Shaped, UInt8
+from numpy.typing import DTypeLike
+
+from selfsight.data.labels import Labels, read_labels
+from selfsight.data.named import NAMES, NamedSet, open_named
+from selfsight.data.scan import scan
+from selfsight.data.store import Progress, open_store
+from selfsight.errors import UserError
+
+__all__ = ["ImageSet", "Labels", "Selection", "open_images", "quiet"]
+
+
+def quiet(_phase: str, _done: int, _total: int) -> None:
+    """Report no progress."""
+
+
+class Selection:
+    """Some rows of an array of pixels, read when indexed; until then only their numbers are held.
+
+    It has an array's shape, dtype, length and indexing by row. NumPy functions read it whole.
+    """
+
+    def __init__(
+        self, pixels: UInt8[np.ndarray, "images 3 side side"], rows: Int[np.ndarray, "rows"]
+    ) -> None:
+        self._pixels = pixels
+        self._rows = rows
+        self.shape = (len(rows), *pixels.shape[1:])
+        self.dtype = pixels.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(
+        self, which: int | slice | Int[np.ndarray, "rows"]
+    ) -> UInt8[np.ndarray, "*rows 3 side side"]:
+        return np.asarray(self._pixels[self._rows[which]])
+
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> Shaped[np.ndarray, "rows 3 side side"]:
+        assert copy is not False, "the rows are gathered, so reading them all copies them"
+        return self[:].astype(np.uint8 if dtype is None else dtype)
+
+    def part(self, rows: Int[np.ndarray, "rows"]) -> "Selection":
+        """Return some rows of this selection."""
+        return Selection(self._pixels, self._rows[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """Images of one size, ready to be read by row number."""
+
+    pixels: UInt8[np.ndarray, "images 3 side side"] | Selection  # usually memory-mapped, read-only
+    paths: tuple[str, ...]  # relative to root; "digits/0017" for named sets
+    labels: Labels
+    skipped: tuple[tuple[str, str], ...]  # path relative to root, and reason
+    root: str  # folder or name, for messages
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def part(self, rows: Int[np.ndarray, "rows"]) -> "ImageSet":
+        """Return some of the images, without reading any."""
+        rows = np.asarray(rows, dtype=np.int64)
+        if isinstance(self.pixels, Selection):
+            pixels = self.pixels.part(rows)
+        else:
+            pixels = Selection(self.pixels, rows)
+        return replace(
+            self,
+            pixels=pixels,
+            paths=tuple(self.paths[row] for row in rows.tolist()),
+            labels=Labels(self.labels.names, self.labels.index[rows]),
+        )
+
+    def batch(self, rows: Int[np.ndarray, "rows"]) -> UInt8[np.ndarray, "rows 3 side side"]:
+        """Return the pixels of some images as an array of its own."""
+        return np.asarray(self.pixels[np.asarray(rows, dtype=np.int64)])
+
+
+def open_images(
+    source: str,
+    *,
+    size: int,
+    labels: str = "auto",
+    cache: Path,
+    download: bool = False,
+    progress: Progress = quiet,
+) -> ImageSet:
+    """Return the images of a folder, or of a data set known by name, for training at `size` px.
+
+    A folder is decoded into `cache` on first use. `labels` is "auto" (by subfolder), "none", or a
+    csv file. `progress` is called with a phase, the number done, and the total or 0. Only with
+    `download` is a named set fetched. Raises UserError.
+    """
+    if size < 1:
+        raise UserError(f"size is {size}; it must be at least 1 px")
+    if _is_name(source):
+        named = open_named(source, size=size, cache=cache, download=download, progress=progress)
+        return _from_name(named, labels)
+    found = scan(source, progress=progress)
+    store = open_store(found, size=size, cache=cache, progress=progress)
+    failed = [(found.paths[row], reason) for row, reason in store.failed.items()]
+    paths = tuple(path for row, path in enumerate(found.paths) if row not in store.failed)
+    return ImageSet(
+        pixels=store.pixels,
+        paths=paths,
+        labels=read_labels(labels, paths, root=found.root),
+        skipped=tuple(sorted([*found.skipped, *failed])),
+        root=source,
+    )
+
+
+def _is_name(source: str) -> bool:
+    """Return whether a source means a data set by its name; a folder of that name comes first."""
+    if source.lower() in NAMES:
+        return not Path(source).is_dir()
+    like_a_path = not source or os.sep in source or source.startswith((".", "~"))
+    return not like_a_path and not os.path.lexists(source)
+
+
+def _from_name(named: NamedSet, labels: str) -> ImageSet:
+    own = Labels(named.classes, named.index)
+    chosen = own if labels == "auto" else read_labels(labels, named.paths, root=named.name)
+    return ImageSet(named.pixels, named.paths, chosen, (), named.name)

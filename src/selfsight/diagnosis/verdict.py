@@ -1,0 +1,66 @@
+"""The verdict on a run in plain words, from what was measured and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+COLLAPSED_SPREAD = 0.1  # of 1/sqrt(d): below it the vectors are nearly one point
+COLLAPSED_RANK = 1.5  # effective rank of the watched vectors
+MARGIN = 0.01  # smallest gain over the untrained encoder that is called learning
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A word for programs and a sentence for people."""
+
+    word: str  # learned, barely, collapsed, diverged or unmeasured
+    sentence: str
+
+
+def judge(
+    *, finite: bool, look: Mapping[str, Any], rows: Mapping[str, float], gain: tuple[float, float]
+) -> Verdict:
+    """Return the verdict on a run.
+
+    finite: whether the last loss was a number. look: the last look at the run (spread,
+    spread_ideal, effective_rank, loss, loss_share, step). rows: linear-probe accuracy by row name
+    (encoder, untrained, pixels), empty without labels. gain: the confidence interval of the
+    encoder's accuracy minus the untrained encoder's on the same images.
+    """
+    if not finite:
+        return Verdict(
+            "diverged",
+            f"Diverged: the loss stopped being a number after step {look['step']}. "
+            "Lower the learning rate (--lr) or use --precision fp32.",
+        )
+    share = look["spread"] / look["spread_ideal"]
+    if share < COLLAPSED_SPREAD or look["effective_rank"] < COLLAPSED_RANK:
+        return Verdict(
+            "collapsed",
+            f"Collapsed: the watched vectors are nearly one point or one line (spread {share:.2f} "
+            f"of the ideal, effective rank {look['effective_rank']:.1f}); the encoder tells images "
+            "apart no longer.",
+        )
+    if not rows:
+        return Verdict(
+            "unmeasured",
+            "Unmeasured: there are no labels to measure with. The loss has gone "
+            f"{look['loss_share']:.0%} of the way from knowing nothing, and nothing has collapsed.",
+        )
+    return _against_untrained(rows, gain)
+
+
+def _against_untrained(rows: Mapping[str, float], gain: tuple[float, float]) -> Verdict:
+    encoder, untrained, pixels = rows["encoder"], rows["untrained"], rows["pixels"]
+    numbers = (
+        f"a linear probe reads {encoder:.1%} of the held-out images right from the encoder, "
+        f"{untrained:.1%} from the untrained one, {pixels:.1%} from raw pixels"
+    )
+    low, high = gain
+    interval = f"95 % interval of the gain {100 * low:+.1f} to {100 * high:+.1f} points"
+    if low <= 0 or encoder - untrained < MARGIN:
+        return Verdict(
+            "barely", f"Barely above an untrained encoder, if at all: {numbers} ({interval})."
+        )
+    below = "" if encoder > pixels else " Raw pixels are still as good: train longer."
+    return Verdict("learned", f"Learned: {numbers} ({interval}).{below}")

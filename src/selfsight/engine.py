@@ -1,0 +1,87 @@
+"""Device, precision and processes: the only file that knows the distributed engine.
+
+Lightning Fabric stands behind it: it reads what torchrun (or SLURM, MPI, …) left in the environment,
+starts the process group and wraps the module for data-parallel training. One process does not
+notice it.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from selfsight.errors import UserError
+from selfsight.gather import process_rank, world_size
+from selfsight.method import Method, Step, Views
+
+Forward = Callable[[Views, float], Step]
+
+
+class Engine:
+    """Runs a method's forward and backward pass where and how the settings say."""
+
+    def __init__(self, *, device: str = "auto", precision: str = "auto") -> None:
+        from lightning_fabric import Fabric
+
+        self.device = _device(device)
+        self.precision = _precision(precision, self.device)
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
+        several = local * nodes > 1
+        self._fabric: Any = Fabric(
+            accelerator=self.device.type,
+            devices=local if several or self.device.index is None else [self.device.index],
+            num_nodes=nodes,
+            strategy="ddp" if several else "auto",
+            precision="bf16-mixed" if self.precision == "bf16" else "32-true",
+        )
+        self._fabric.launch()
+        self.device = self._fabric.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that prints and writes."""
+        return process_rank() == 0
+
+    def set_up(self, method: Method, optimiser: Optimizer) -> tuple[Forward, Optimizer]:
+        """Return the method's forward pass and the optimiser, placed and wrapped."""
+        return self._fabric.setup(method, optimiser)  # type: ignore[no-any-return]
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the loss's gradients to the weights', averaged over the processes."""
+        self._fabric.backward(loss)
+
+    def place(self, rows: Any) -> Tensor:
+        """Return this process's share of a batch of arrays as a tensor on the device."""
+        share = len(rows) // world_size()
+        mine = rows[process_rank() * share : (process_rank() + 1) * share]
+        return torch.from_numpy(mine).to(self.device, non_blocking=True)
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        self._fabric.barrier()
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"device {name!r} cannot be used here: {reason}") from error
+    return device
+
+
+def _precision(name: str, device: torch.device) -> str:
+    if name != "auto":
+        return name
+    if device.type == "cpu":
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return "bf16" if fast else "fp32"
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"

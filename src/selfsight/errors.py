@@ -1,0 +1,17 @@
+"""The one exception that means "you can mend this": the command line prints it as one line."""
+
+
+class UserError(ValueError):
+    """A mistake in the user's input or surroundings; its message is one line that says what to do.
+
+    The command line prints the message without a traceback and exits with code 2. Anything else
+    that is raised is a fault of selfsight and keeps its traceback.
+    """
+
+
+def suggest(wrong: str, known: list[str]) -> str:
+    """Return " (did you mean 'x'?)" for the known word nearest to `wrong`, or "" if none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(wrong, known, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,0 +1,153 @@
+"""From images to features: anything that turns pixels into vectors, run over a set of images.
+
+A trained encoder, an untrained one, raw pixels and a stranger's network are all callables from a
+batch of uint8 images to a batch of float vectors, so they are measured alike.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, Int64, UInt8
+from torch import Tensor, nn
+
+from selfsight.errors import UserError
+
+Encode = Callable[
+    [UInt8[np.ndarray, "batch channels height width"]], Float[np.ndarray, "batch dim"]
+]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """The features of some images and the class number of each, -1 where there is no label."""
+
+    features: Float32[np.ndarray, "images dim"]
+    labels: Int64[np.ndarray, "images"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def labelled(self) -> "Embeddings":
+        """Return the rows that have a label.
+
+        Raises UserError if there is none, or if a feature is not a finite number.
+        """
+        known = self.labels >= 0
+        if not known.any():
+            raise UserError(
+                f"none of the {len(self)} images has a label; "
+                "measuring needs labels: one folder per class, or a table of labels"
+            )
+        if not np.isfinite(self.features).all():
+            wrong = int((~np.isfinite(self.features).all(axis=1)).sum())
+            raise UserError(
+                f"the features of {wrong} of {len(self)} images are not finite numbers: "
+                "the encoder has diverged; train with a lower learning rate (lr)"
+            )
+        return self if known.all() else Embeddings(self.features[known], self.labels[known])
+
+
+@runtime_checkable
+class HasIndex(Protocol):
+    """What is needed of the labels of images: `index`, a class number per image, -1 if unknown."""
+
+    @property
+    def index(self) -> Int[np.ndarray, "images"]:
+        """Return the class number of every image."""
+
+
+@runtime_checkable
+class Images(Protocol):
+    """What `embed` needs of images; `selfsight.data.images.ImageSet` has it."""
+
+    @property
+    def labels(self) -> HasIndex:
+        """Return the labels of the images."""
+
+    def __len__(self) -> int: ...
+
+    def batch(
+        self, rows: Int[np.ndarray, "rows"], /
+    ) -> UInt8[np.ndarray, "rows channels side side"]:
+        """Return the pixels of some images."""
+
+
+@runtime_checkable
+class HasEncode(Protocol):
+    """A network with `encode`, from uint8 images to features; `selfsight.nets.encoder.Encoder`."""
+
+    def encode(
+        self, images: UInt8[Tensor, "batch channels height width"], /
+    ) -> Float[Tensor, "batch dim"]:
+        """Return the features of images."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Return the network's modules."""
+
+    def to(self, device: str, /) -> object:
+        """Move the network's weights."""
+
+
+def quiet(phase: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def embed(
+    encode: Encode, images: Images, *, batch: int = 512, progress: Progress = quiet
+) -> Embeddings:
+    """Return the features of all images in their order, as float32, with their labels.
+
+    `progress("embedding", done, total)` is called after every batch of images.
+    Raises UserError if there are no images.
+    """
+    total = len(images)
+    if total == 0:
+        raise UserError("there is no image to embed")
+    features = np.empty((0, 0), dtype=np.float32)
+    for start in range(0, total, batch):
+        rows = np.arange(start, min(start + batch, total))
+        found = encode(images.batch(rows))
+        if start == 0:  # only now is the width known
+            features = np.empty((total, found.shape[1]), dtype=np.float32)
+        features[rows] = found
+        progress("embedding", int(rows[-1]) + 1, total)
+    return Embeddings(features, np.asarray(images.labels.index, dtype=np.int64))
+
+
+def encoder_function(encoder: HasEncode, device: str = "cpu") -> Encode:
+    """Return the function from uint8 images to float32 features that an encoder computes.
+
+    The encoder is moved to `device` and stays there. Looking does not change it: batch norm uses
+    its running statistics and does not update them, and every module's mode is put back.
+    """
+    encoder.to(device)
+
+    def encode(
+        pixels: UInt8[np.ndarray, "batch channels height width"],
+    ) -> Float32[np.ndarray, "batch dim"]:
+        # A copy, because a read-only (memory-mapped) array cannot become a tensor.
+        images = torch.tensor(pixels, device=device)
+        with _evaluating(encoder), torch.inference_mode():
+            features = encoder.encode(images)
+        found: Float32[np.ndarray, "batch dim"] = features.float().cpu().numpy()
+        return found
+
+    return encode
+
+
+@contextmanager
+def _evaluating(network: HasEncode) -> Iterator[None]:
+    # Module by module, because a part may have been frozen in evaluation mode by its owner.
+    modes = [(module, module.training) for module in network.modules()]
+    for module, _ in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,162 @@
+"""Exports: the encoder in the format of another tool, proven there before it is handed over.
+
+    safetensors   selfsight's own file (.safetensors)
+    torchvision   weights of a plain torchvision ResNet (.safetensors, .pth)
+    timm          weights of a plain timm model (.safetensors, .pth)
+    onnx          one self-contained graph, pixel statistics inside, any batch size (.onnx)
+
+Beside all but the first lies `use_<name>.py`, which says how to use the file and has been run.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from selfsight.errors import UserError
+from selfsight.formats.encoder_file import load_encoder, plain_tensors, save_encoder, writing
+from selfsight.formats.proof import agree, prove, sample
+from selfsight.formats.recipes import onnx_recipe, timm_recipe, torchvision_recipe
+from selfsight.nets.catalogue import timm_arguments
+from selfsight.nets.encoder import Encoder
+
+Target = Literal["safetensors", "torchvision", "timm", "onnx"]
+SUFFIXES = {
+    "safetensors": (".safetensors",),
+    "torchvision": (".safetensors", ".pth"),
+    "timm": (".safetensors", ".pth"),
+    "onnx": (".onnx",),
+}
+TORCHVISION_TWINS = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+)
+
+
+def export(encoder: Encoder, *, to: Target, out: Path) -> list[Path]:
+    """Write `encoder` in the format `to`, check that it works there, and return the files.
+
+    out: the file to write; its ending must suit the format. Files that exist are left alone.
+    Raises UserError for an encoder that the format cannot hold and for a place that cannot be
+    written, RuntimeError when the written file does not give the encoder's features.
+    """
+    if to not in get_args(Target):
+        raise UserError(f"no export format {to!r}; there are: {', '.join(get_args(Target))}")
+    if out.suffix not in SUFFIXES[to]:
+        raise UserError(f"{out} must end in {' or '.join(SUFFIXES[to])} for the format {to}")
+    ours = copy.deepcopy(encoder).cpu().float().eval()
+    out_files = [out] if to == "safetensors" else [out, out.with_name(f"use_{out.stem}.py")]
+    for file in out_files:
+        if file.exists():
+            raise UserError(f"{file} exists; remove it or choose another name")
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # On the same disc, so that what is proven there can be moved and not copied.
+        workshop = TemporaryDirectory(dir=out.parent, prefix=".export-")
+    with workshop as folder:
+        parts = [Path(folder, file.name) for file in out_files]
+        _WRITERS[to](ours, *parts)
+        with writing(out):
+            for part, file in zip(parts, out_files, strict=True):
+                part.replace(file)
+    return out_files
+
+
+def _safetensors(encoder: Encoder, file: Path) -> None:
+    save_encoder(encoder, file, notes=encoder.notes)
+    images = sample(encoder)
+    agree(load_encoder(file).encode(images).numpy(), encoder.encode(images).numpy())
+
+
+def _torchvision(encoder: Encoder, file: Path, recipe: Path) -> None:
+    model = encoder.name.split(".", maxsplit=1)[0]  # timm's names may have a tag: resnet18.a1_in1k
+    if model not in TORCHVISION_TWINS:
+        raise UserError(
+            f"torchvision has no twin of encoder {encoder.name!r}; "
+            f"these can go there: {', '.join(TORCHVISION_TWINS)}"
+        )
+    _write_weights(encoder.network, file)
+    _write_text(torchvision_recipe(encoder, model=model, file=file.name), recipe)
+    prove(recipe, encoder)
+
+
+def _timm(encoder: Encoder, file: Path, recipe: Path) -> None:
+    if encoder.name == "convnet":
+        raise UserError("encoder 'convnet' is not one of timm's; export it to safetensors or onnx")
+    arguments = timm_arguments(
+        encoder.name, image_size=encoder.image_size, channels=encoder.channels
+    )
+    _write_weights(encoder.network, file)
+    _write_text(timm_recipe(encoder, arguments=arguments, file=file.name), recipe)
+    prove(recipe, encoder)
+
+
+def _onnx(encoder: Encoder, file: Path, recipe: Path) -> None:
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise UserError(f"{', '.join(missing)} not installed; run: pip install 'selfsight[onnx]'")
+    with warnings.catch_warnings(record=True) as WW, writing(file):
+        warnings.simplefilter("always")
+        torch.onnx.export(
+            _Graph(encoder),
+            (sample(encoder),),
+            file,
+            dynamo=True,
+            input_names=["images"],
+            output_names=["features"],
+            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            external_data=False,
+            verbose=False,
+        )
+    [print("WARN", w.category, w.filename, str(w.message)[:160]) for w in WW]
+    _write_text(onnx_recipe(encoder, file=file.name), recipe)
+    prove(recipe, encoder)
+
+
+class _Graph(nn.Module):
+    """The encoder with shapes unchecked: while a graph is traced, the batch has no size."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.encoder(images)
+        return features
+
+
+def _write_weights(network: nn.Module, file: Path) -> None:
+    from safetensors.torch import save
+
+    weights = plain_tensors(network.state_dict())
+    with writing(file):
+        if file.suffix == ".safetensors":
+            file.write_bytes(save(weights, {"format": "pt"}))
+        else:
+            torch.save(weights, file)
+
+
+def _write_text(text: str, file: Path) -> None:
+    with writing(file):
+        file.write_text(text, encoding="utf-8")
+
+
+_WRITERS: Mapping[str, Callable[..., None]] = {
+    "safetensors": _safetensors,
+    "torchvision": _torchvision,
+    "timm": _timm,
+    "onnx": _onnx,
+}

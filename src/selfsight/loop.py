@@ -1,0 +1,121 @@
+"""The training loop: a generator of steps. Whoever holds it decides when to look, save or stop.
+
+    for record in train(method, batch_at, optimiser, engine=engine, …):
+        …
+
+Everything random in step k is drawn from a generator seeded by (seed, k, process), so a resumed run
+draws what the uninterrupted one would have drawn, and whoever looks at the network between two
+steps changes nothing.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from selfsight.engine import Engine
+from selfsight.gather import gather, process_rank
+from selfsight.method import Images, Method
+from selfsight.schedule import warm_up_cosine
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One optimiser step, as it went.
+
+    step counts from 1; progress is the fraction trained after it; seconds is the time it took.
+    """
+
+    step: int
+    progress: float
+    loss: float
+    lr: float
+    images: int
+    seconds: float
+    logs: dict[str, float]
+    watched: Tensor
+
+    @property
+    def finite(self) -> bool:
+        """Whether the loss is a number; a step whose loss is not is never taken."""
+        return math.isfinite(self.loss)
+
+
+def train(
+    method: Method,
+    batch_at: Callable[[int], Images],
+    *,
+    engine: Engine,
+    optimiser: Optimizer,
+    lr: float,
+    progress: Callable[[int], float],
+    warm_up: float = 0.0,
+    accumulate: int = 1,
+    seed: int = 0,
+    start: int = 0,
+) -> Iterator[Record]:
+    """Yield a record after each optimiser step, from step `start` until progress reaches 1.
+
+    `batch_at(k)` returns batch number k (uint8 or float images on the engine's device): step s uses
+    the batches s x accumulate and following. `progress(s)` is the fraction done before step s. A
+    loss that is not finite ends the training: its record is yielded, its step not taken.
+    """
+    forward, optimiser = engine.set_up(method, optimiser)
+    step = start
+    while (done := progress(step)) < 1:
+        began = time.perf_counter()
+        rate = lr * warm_up_cosine(done, warm_up=warm_up)
+        _set_rates(optimiser, rate=rate, peak=lr)
+        method.train()  # every time: the caller may have looked at the network in between
+        optimiser.zero_grad()
+        losses, logs, images = [], {}, 0
+        with _own_randomness(engine.device):
+            torch.manual_seed(_seed_of(seed, step))
+            for part in range(accumulate):
+                batch = batch_at(step * accumulate + part)
+                images += len(batch)
+                outcome = forward(method.views(batch), done)
+                engine.backward(outcome.loss / accumulate)
+                losses.append(outcome.loss.detach())
+                logs = {name: float(value) for name, value in outcome.logs.items()}
+            loss = float(gather(torch.stack(losses)).mean())
+            if math.isfinite(loss):
+                optimiser.step()
+                method.after_step(done)
+        step += 1
+        yield Record(
+            step=step,
+            progress=min(1.0, progress(step)),
+            loss=loss,
+            lr=rate,
+            images=images,
+            seconds=time.perf_counter() - began,
+            logs=logs,
+            watched=outcome.watched.detach(),
+        )
+        if not math.isfinite(loss):
+            return
+
+
+def _set_rates(optimiser: Optimizer, *, rate: float, peak: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = peak if group.get("fixed_rate") else rate
+
+
+def _seed_of(seed: int, step: int) -> int:
+    """Return one number for (seed, step, process), unlike its neighbours' in every bit."""
+    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9) ^ process_rank()
+    mixed = (mixed ^ (mixed >> 31)) * 0x94D049BB133111EB
+    return (mixed ^ (mixed >> 29)) % 2**63
+
+
+def _own_randomness(device: torch.device) -> AbstractContextManager[None]:
+    """Return a context after which the holder's random state is what it was before."""
+    if device.type == "cpu":
+        return torch.random.fork_rng(devices=[])
+    return torch.random.fork_rng(devices=[device.index or 0], device_type=device.type)

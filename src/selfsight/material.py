@@ -1,0 +1,101 @@
+"""The images of a run: opened, divided into training and held-out parts, and checked.
+
+Labels come along for measuring; training is given pixels only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from selfsight.data.images import ImageSet, Labels, open_images
+from selfsight.data.splits import split
+from selfsight.errors import UserError
+from selfsight.settings import Settings
+
+MEASURED_FOR_STATISTICS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a run works on. Class numbers mean the same in both parts."""
+
+    train: ImageSet
+    held_out: ImageSet
+    mean: tuple[float, ...]  # of the training pixels, per channel, in [0, 1]
+    std: tuple[float, ...]
+    skipped: tuple[tuple[str, str], ...]  # path and reason, of both parts
+
+
+def open_material(
+    images: str, *, settings: Settings, cache: Path, progress: Callable[[str, int, int], None]
+) -> Material:
+    """Return the training and held-out images. Raises UserError for what cannot be trained on."""
+    whole = _open(images, settings, cache, progress)
+    share = _share(settings.held_out)
+    if share is None:
+        held_out = _open(settings.held_out, settings, cache, progress)
+        train, held_out = _same_classes(whole, held_out)
+        skipped = whole.skipped + held_out.skipped
+    else:
+        if len(whole) < 2:
+            raise UserError(f"{images} has one readable image; training needs at least 2")
+        rows, held_rows = split(len(whole), fraction=share, seed=settings.seed)
+        train, held_out, skipped = whole.part(rows), whole.part(held_rows), whole.skipped
+    if settings.batch > len(train):
+        raise UserError(
+            f"batch is {settings.batch} but there are {len(train)} training images in {images}; "
+            f"use --batch {max(2, len(train) // 2)} or less"
+        )
+    mean, std = _statistics(train)
+    return Material(train, held_out, mean, std, skipped)
+
+
+def _open(
+    source: str, settings: Settings, cache: Path, progress: Callable[[str, int, int], None]
+) -> ImageSet:
+    return open_images(
+        source,
+        size=settings.size,
+        labels=settings.labels,
+        cache=cache,
+        download=settings.download,
+        progress=progress,
+    )
+
+
+def _share(held_out: str) -> float | None:
+    """Return the share to hold out, or None if `held_out` names a folder."""
+    try:
+        share = float(held_out)
+    except ValueError:
+        return None
+    if not 0 < share < 1:
+        raise UserError(f"held_out is {held_out}; it must be a share between 0 and 1, or a folder")
+    return share
+
+
+def _same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Return both sets with one numbering of the classes of both."""
+    names = tuple(sorted({*one.labels.names, *other.labels.names}))
+    number = {name: index for index, name in enumerate(names)}
+
+    def renumbered(images: ImageSet) -> ImageSet:
+        table = np.array([number[name] for name in images.labels.names] + [-1], dtype=np.int64)
+        return replace(images, labels=Labels(names, table[images.labels.index]))
+
+    return renumbered(one), renumbered(other)
+
+
+def _statistics(images: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    rows = np.unique(np.linspace(0, len(images) - 1, MEASURED_FOR_STATISTICS).astype(np.int64))
+    total = np.zeros(3)
+    squares = np.zeros(3)
+    for part in np.array_split(rows, max(1, len(rows) // 500)):
+        pixels = images.batch(part).astype(np.float32) / 255
+        total += pixels.mean((0, 2, 3), dtype=np.float64) * len(part)
+        squares += (pixels**2).mean((0, 2, 3), dtype=np.float64) * len(part)
+    mean = total / len(rows)
+    std = np.sqrt(np.maximum(squares / len(rows) - mean**2, 1e-6))  # one flat colour: no 1/0
+    return tuple(map(float, mean)), tuple(map(float, std))

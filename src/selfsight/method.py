@@ -1,0 +1,117 @@
+"""What a self-supervised method is: views in, a loss out.
+
+A method is a torch module with an encoder inside. The loop asks it for views of a batch, hands them
+back to `forward`, minimises the loss and calls `after_step`. Its settings are the keyword-only
+arguments of its `__init__`, annotated with one line of help each, so that the command line, the
+documentation and Python see the same thing.
+
+A batch of loose images becomes targets inside `forward`: labels have no way in.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from selfsight.nets.encoder import Encoder
+
+Images = Shaped[Tensor, "batch channels height width"]  # uint8, or float in [0, 1]
+Views = list[Float[Tensor, "batch channels _h _w"]]
+
+
+class Step(NamedTuple):
+    """What one forward pass returns. A tuple, because the engine casts precision through tuples.
+
+    loss: the scalar to minimise.
+    watched: the vectors in which a collapse would show, one row an image (any scale).
+    logs: further scalars worth a line in the records, by name.
+    """
+
+    loss: Float[Tensor, ""]
+    watched: Float[Tensor, "n dim"]
+    logs: Mapping[str, Float[Tensor, ""]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The optimiser that suits a method, with its rates at batch 256."""
+
+    optimiser: str
+    lr: float
+    weight_decay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What `selfsight methods NAME` prints: for a reader who has not met the method."""
+
+    idea: str  # three sentences
+    paper: str  # authors, title, venue, year, arXiv number
+    deviations: str  # where this code departs from the paper, and why
+    fails: str  # how it fails and how one sees it
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a default may have to adapt to."""
+
+    images: int  # training images
+    batch: int  # images a step, over all processes
+    image_size: int  # px
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """One default changed to suit a situation, with the reason that the user is shown."""
+
+    setting: str
+    value: float | int | str
+    reason: str
+
+
+class Method(nn.Module, ABC):
+    """The contract that every file in `methods/` fulfils; `tests/test_method_contract.py` holds it.
+
+    Queues, centres and counters are buffers, so that a checkpoint has them; randomness comes from
+    torch's global generator, which the loop seeds at each step; `forward` leaves teachers alone.
+    """
+
+    card: ClassVar[Card]
+    recipe: ClassVar[Recipe]
+    perfect: float = 0.0  # the loss of a network that solves the task
+    smallest_encoder: ClassVar[str] = "convnet"  # one that it works with: for tests and examples
+
+    encoder: Encoder
+    views: Callable[[Images], Views]
+
+    @abstractmethod
+    def forward(self, views: Views, progress: float) -> Step:
+        """Return the loss of a batch of views; `progress` is the trained fraction in [0, 1)."""
+
+    @abstractmethod
+    def knows_nothing(self, batch: int) -> float:
+        """Return the loss that a network without knowledge has on a batch of `batch` images."""
+
+    def collapsed(self, batch: int) -> float | None:  # noqa: ARG002
+        """Return the loss when all outputs are equal, or None if that is no fixed number."""
+        return None
+
+    def after_step(self, progress: float) -> None:
+        """Run once after each optimiser step; teachers that follow the encoder move here."""
+
+    @property
+    def exported(self) -> Encoder:
+        """Return the encoder to keep."""
+        return self.encoder
+
+    def param_groups(self) -> list[dict[str, object]]:
+        """Return the optimiser's groups; a group with `fixed_rate` keeps its rate all the way."""
+        return [{"params": [weight for weight in self.parameters() if weight.requires_grad]}]
+
+    @classmethod
+    def suited(cls, situation: Situation) -> list[Adjustment]:  # noqa: ARG003
+        """Return the defaults to change for a situation: none, unless a method says otherwise."""
+        return []

@@ -1,0 +1,61 @@
+"""Numbers and names as a person reads them, safe for any page."""
+
+import math
+import unicodedata
+
+THIN = "\u202f"  # narrow no-break space: keeps a number and its unit on one line
+_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    r"""Return text that any page can hold: control characters and stray bytes become escapes.
+
+    A file name may hold newlines, bytes that are not UTF-8 (lone surrogates in Python) and marks
+    that turn the direction of the text around it; they are shown as \n, \xff, \u202e.
+    """
+    return "".join(_visible(letter) for letter in text)
+
+
+def percent(share: float, *, digits: int = 1) -> str:
+    """Return a share as per cent: 0.6125 is "61.3 %"; what is not finite is a dash."""
+    return f"{100 * share:.{digits}f}{THIN}%" if math.isfinite(share) else "–"
+
+
+def count(number: int, thing: str, things: str) -> str:
+    """Return "1 image" or "2,000 images"."""
+    return f"{number:,} {thing if number == 1 else things}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in at most two units: "48 s", "12 min", "3 h 5 min"."""
+    if not math.isfinite(seconds):
+        return "–"
+    if seconds < 90:
+        return f"{seconds:.0f}{THIN}s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes}{THIN}min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}{THIN}h" + (f" {minutes}{THIN}min" if minutes else "")
+
+
+def short(value: float) -> str:
+    """Return a number in four significant digits, with thousands separated."""
+    if not math.isfinite(value):
+        return "–"
+    if value and not 1e-4 <= abs(value) < 1e7:
+        return f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def _visible(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as Python keeps it in file names
+        return f"\\x{code - 0xDC00:02x}"
+    if unicodedata.category(letter) in ("Cs", "Cn") or letter in _BIDIRECTIONAL:
+        return f"\\u{code:04x}"
+    if unicodedata.category(letter) == "Cc":
+        return letter.encode("unicode_escape").decode()
+    return letter

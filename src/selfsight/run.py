@@ -1,0 +1,167 @@
+"""The run directory: settings, records, checkpoints and what was measured.
+
+Every file is written beside its place and moved there, so that a killed process leaves either the
+old file or the new one.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfsight.errors import UserError
+from selfsight.settings import Settings, read_settings, write_settings
+
+if TYPE_CHECKING:
+    from selfsight.nets.encoder import Encoder
+
+KEPT_CHECKPOINTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training run on disk. `selfsight.train` returns it; `Run.open(path)` finds it again."""
+
+    path: Path
+    images: str
+    settings: Settings
+    method_settings: Mapping[str, object]
+
+    @classmethod
+    def create(
+        cls, path: Path, *, images: str, settings: Settings, method_settings: Mapping[str, object]
+    ) -> "Run":
+        """Make the directory and write the settings. Raises UserError where `vacant` does."""
+        vacant(path)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "checkpoints").mkdir(exist_ok=True)
+        run = cls(path, images, settings, method_settings)
+        partial = path / "settings.toml.part"
+        write_settings(partial, settings, images=images, method_settings=method_settings)
+        partial.replace(path / "settings.toml")
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Return the run in a directory. Raises UserError if there is none."""
+        if not (path / "settings.toml").is_file():
+            raise UserError(f"{path} holds no run: it has no settings.toml")
+        images, settings, own = read_settings(path / "settings.toml")
+        return cls(path, images, settings, own)
+
+    @property
+    def encoder(self) -> "Encoder":
+        """Return the trained encoder. Raises UserError if the run has not ended."""
+        from selfsight.formats import load_encoder
+
+        if not (self.path / "encoder.safetensors").is_file():
+            raise UserError(f"the run in {self.path} has not ended; continue it with --resume")
+        return load_encoder(self.path / "encoder.safetensors")
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """Return what was measured at the end (`evidence.json`), or {} before the end."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "evidence.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        return found
+
+    @property
+    def verdict(self) -> str:
+        """Return the verdict's sentence, or "" before the end."""
+        return str(self.evidence.get("verdict", {}).get("sentence", ""))
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        """Return the records of a kind ("step" or "look") in order; a torn last line is left out."""
+        try:
+            lines = (self.path / "records.jsonl").read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [record for record in _parsed(lines) if record["kind"] == kind]
+
+    def append(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Add records as lines of JSON; numbers that are not finite become null."""
+        lines = "".join(json.dumps(_finite(record)) + "\n" for record in records)
+        with (self.path / "records.jsonl").open("a", encoding="utf-8") as file:
+            file.write(lines)
+
+    def forget_after(self, step: int) -> None:
+        """Drop the records of steps later than `step`: a resumed run writes them anew."""
+        kept = [
+            record
+            for kind in ("step", "look")
+            for record in self.records(kind)
+            if record["step"] <= step
+        ]
+        kept.sort(key=lambda record: record["step"])  # stable: a step stands before its look
+        self.write_text("records.jsonl", "".join(json.dumps(record) + "\n" for record in kept))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file of the run in one move."""
+        partial = self.path / f"{name}.part"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self.path / name)
+
+    def save_checkpoint(self, step: int, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint in one move, then drop all but the latest two."""
+        import torch
+
+        partial = self.path / "checkpoints" / ".part"
+        with partial.open("wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path / "checkpoints" / f"step-{step:08d}.pt")
+        for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
+            old.unlink()
+
+    def latest_checkpoint(self) -> dict[str, Any] | None:
+        """Return the newest checkpoint, or None if the run was stopped before its first."""
+        import torch
+
+        found = self._checkpoints()
+        if not found:
+            return None
+        state: dict[str, Any] = torch.load(found[-1], map_location="cpu", weights_only=True)
+        return state
+
+    def _checkpoints(self) -> list[Path]:
+        return sorted((self.path / "checkpoints").glob("step-*.pt"))
+
+
+def vacant(path: Path) -> None:
+    """Raise UserError unless a new run can be written to `path`: absent, or an empty folder."""
+    if (path / "settings.toml").exists():
+        raise UserError(
+            f"{path} holds another run; choose another --out, or continue it with --resume"
+        )
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(f"{path} is a folder with other files in it; choose another --out")
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file; --out must be a new folder")
+    there = path
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"cannot write to {there}; choose another --out")
+
+
+def _parsed(lines: list[str]) -> list[dict[str, Any]]:
+    records = []
+    for line in lines:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue  # the line that was being written when the process was killed
+    return records
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value

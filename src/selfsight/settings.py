@@ -1,0 +1,138 @@
+"""The settings of a run: one flat, frozen dataclass, to and from a TOML file.
+
+The command line's options, the keyword arguments of `selfsight.train` and the lines of
+`settings.toml` are these fields. A method's own settings stand beside them, in a table `[method]`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from selfsight.errors import UserError, suggest
+
+DEFAULT_EPOCHS = 100.0  # when none of epochs, steps and minutes is given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run is made of, apart from its images and its method's own settings."""
+
+    method: str = "simclr"
+    """Name of the method; `selfsight methods` lists them."""
+    encoder: str = "resnet18"
+    """Backbone: convnet (tiny, ours), resnet18, resnet34, resnet50, vit_tiny, … or a timm name."""
+    stem: Literal["auto", "small", "standard"] = "auto"
+    """First layers of a ResNet: small images need a small stem (auto: by image size)."""
+    size: int = 32
+    """Side of the square images that training sees, in pixels."""
+    batch: int = 256
+    """Images a step, over all processes."""
+    epochs: float | None = None
+    """Train for so many passes over the images (100 if no budget is given)."""
+    steps: int | None = None
+    """Train for so many optimiser steps."""
+    minutes: float | None = None
+    """Train for so long; the schedule follows the clock."""
+    accumulate: int = 1
+    """Batches whose gradients are added up before each optimiser step."""
+    labels: str = "auto"
+    """auto: class folders if there are any; none; or a CSV file with columns path,label."""
+    held_out: str = "0.1"
+    """Images to measure on: a share of the folder's, or another folder."""
+    seed: int = 0
+    """Seed of everything random."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the networks (auto: bf16 where the processor has it)."""
+    optimiser: Literal["auto", "adamw", "lars", "sgd"] = "auto"
+    """Optimiser (auto: what suits the method)."""
+    lr: float | Literal["auto"] = "auto"
+    """Peak learning rate as it is used (auto: the method's, scaled to the batch)."""
+    weight_decay: float | Literal["auto"] = "auto"
+    """Weight decay (auto: the method's)."""
+    warm_up: float = 0.05
+    """Share of the training over which the rate rises to its peak."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, or a device name that torch knows."""
+    threads: int | Literal["auto"] = "auto"
+    """Processor threads for the arithmetic (auto: one a core)."""
+    cache: str = "auto"
+    """Folder for decoded images (auto: `.selfsight-cache` beside the run)."""
+    download: bool = False
+    """Allow a named image set to be downloaded."""
+    looks: int = 10
+    """How often the held-out images are measured while training goes on."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between checkpoints; there is always one at the end."""
+
+    def __post_init__(self) -> None:
+        self._at_least("size", 8)
+        self._at_least("batch", 2)
+        self._at_least("accumulate", 1)
+        self._at_least("looks", 1)
+        self._at_least("seed", 0)
+        budgets = [name for name in ("epochs", "steps", "minutes") if getattr(self, name)]
+        if len(budgets) > 1:
+            raise UserError(f"{' and '.join(budgets)} are given; give one budget, not several")
+        for name in ("epochs", "steps", "minutes", "checkpoint_minutes"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UserError(f"{name} is {value}; it must be above 0")
+        if not 0 <= self.warm_up < 1:
+            raise UserError(f"warm_up is {self.warm_up}; it must be a share from 0 to below 1")
+        for name in ("lr", "weight_decay"):
+            value = getattr(self, name)
+            if value != "auto" and value < 0:
+                raise UserError(f"{name} is {value}; it must not be negative")
+        if self.threads != "auto":
+            self._at_least("threads", 1)
+
+    def _at_least(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if value < least:
+            raise UserError(f"{name} is {value}; it must be at least {least}")
+
+
+def names_of_settings() -> list[str]:
+    """Return the names of all fields, in order."""
+    return [field.name for field in fields(Settings)]
+
+
+def settings_from(given: Mapping[str, Any]) -> Settings:
+    """Return settings from names and values. Raises UserError for a name that is not a field."""
+    known = names_of_settings()
+    for name in given:
+        if name not in known:
+            raise UserError(f"no setting {name!r}{suggest(name, known)}; see selfsight train --help")
+    return Settings(**given)
+
+
+def write_settings(
+    path: Path, settings: Settings, *, images: str, method_settings: Mapping[str, object]
+) -> None:
+    """Write everything that makes a run to a TOML file; unset fields are left out."""
+    import tomli_w
+
+    flat = {name: value for name, value in asdict(settings).items() if value is not None}
+    content = {"images": images} | flat | {"method_settings": dict(method_settings)}
+    path.write_text(tomli_w.dumps(content), encoding="utf-8", errors="surrogateescape")
+
+
+def read_settings(path: Path) -> tuple[str, Settings, dict[str, object]]:
+    """Return the images' name, the settings and the method's own settings from a TOML file.
+
+    Raises UserError for a file that is missing, broken or has unknown keys.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not a settings file: {error}") from error
+    images = content.pop("images", "")
+    own = content.pop("method_settings", {})
+    try:
+        return images, settings_from(content), own
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error

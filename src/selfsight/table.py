@@ -1,0 +1,69 @@
+"""Features as a table that other tools read: Parquet, or NumPy's .npz."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from selfsight.data.images import ImageSet
+from selfsight.errors import UserError
+
+if TYPE_CHECKING:
+    from selfsight.evaluation.embed import Embeddings
+
+
+def check_table(path: Path) -> None:
+    """Raise UserError if a table could not be written to `path`: ask before the long work."""
+    if path.suffix not in (".parquet", ".npz"):
+        raise UserError(f"{path} must end in .parquet or .npz")
+    if not path.absolute().parent.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise UserError(f"cannot write to the folder of {path}")
+    if path.suffix == ".parquet":
+        _pyarrow()
+
+
+def write_table(path: Path, embeddings: "Embeddings", images: ImageSet) -> None:
+    """Write path, label ("" where unknown) and feature of every image, in one move."""
+    names = np.array([*images.labels.names, ""], dtype=object)
+    labels = names[images.labels.index]
+    paths = [text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for text in images.paths]
+    partial = path.with_name(path.name + ".part")
+    try:
+        if path.suffix == ".parquet":
+            _write_parquet(partial, paths, list(labels), embeddings.features)
+        else:
+            with partial.open("wb") as file:
+                np.savez(
+                    file,
+                    paths=np.array(paths),
+                    labels=labels.astype(str),
+                    features=embeddings.features,
+                )
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _write_parquet(
+    path: Path, paths: list[str], labels: list[str], features: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+) -> None:
+    arrow = _pyarrow()
+    from pyarrow import parquet
+
+    vectors = arrow.FixedSizeListArray.from_arrays(
+        arrow.array(features.reshape(-1)), features.shape[1]
+    )
+    table = arrow.table({"path": paths, "label": labels, "feature": vectors})
+    parquet.write_table(table, path)
+
+
+def _pyarrow() -> object:
+    try:
+        import pyarrow
+    except ImportError:
+        raise UserError(
+            "writing .parquet needs pyarrow: pip install 'selfsight[parquet]', or use --out FILE.npz"
+        ) from None
+    return pyarrow

@@ -1,0 +1,185 @@
+"""What every method promises. A new file in methods/ is found here by its name."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from selfsight import methods
+from selfsight.engine import Engine
+from selfsight.loop import Record, train
+from selfsight.method import Method
+from selfsight.nets.encoder import build_encoder
+from selfsight.optim import build_optimiser
+
+SIZE, BATCH = 32, 8
+
+every_method = pytest.mark.parametrize("name", methods.names())
+
+
+def images(count: int = 64) -> Tensor:
+    """Return gratings that differ in direction, width and colour, lighter at the top.
+
+    There is something to see for every kind of task: texture, colour, and which way is up.
+    """
+    generator = torch.Generator().manual_seed(7)
+    angle, phase = torch.rand(2, count, 1, 1, 1, generator=generator) * 6.28
+    width = 0.3 + torch.rand(count, 1, 1, 1, generator=generator)
+    colour = torch.rand(count, 3, 1, 1, generator=generator)
+    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    grating = torch.sin((x * angle.cos() + y * angle.sin()) * width + phase)
+    lit = colour * (0.6 + 0.4 * grating) * (1 - 0.6 * y / SIZE)
+    return (lit.clamp(0, 1) * 255).to(torch.uint8)
+
+
+def build(name: str) -> Method:
+    kind = methods.find(name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        encoder = build_encoder(
+            kind.smallest_encoder, image_size=SIZE, mean=[0.5] * 3, std=[0.25] * 3
+        )
+        return kind(encoder)
+
+
+@dataclass
+class Training:
+    method: Method
+    optimiser: torch.optim.Optimizer
+    start: int = 0
+
+    def steps(self, until: int, *, of: int, batch: int = BATCH, lr: float = 1e-3):
+        pictures = images()
+        return train(
+            self.method,
+            lambda k: pictures[torch.arange(k * batch, (k + 1) * batch) % len(pictures)],
+            engine=Engine(device="cpu", precision="fp32"),
+            optimiser=self.optimiser,
+            lr=lr,
+            progress=lambda step: 1.0 if step >= until else step / of,
+            seed=5,
+            start=self.start,
+        )
+
+
+def begin(name: str) -> Training:
+    method = build(name)
+    return Training(method, build_optimiser("adamw", method.param_groups(), weight_decay=0.0))
+
+
+def last(records) -> Record:
+    return list(records)[-1]
+
+
+def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        assert torch.equal(value, other[key]), key
+
+
+@every_method
+def test_every_trainable_weight_gets_a_gradient_and_no_frozen_one_does(name: str) -> None:
+    method = build(name)
+    method.train()
+    torch.manual_seed(1)
+    method(method.views(images(BATCH)), 0.5).loss.backward()
+    for key, weight in method.named_parameters():
+        if weight.requires_grad:
+            assert weight.grad is not None, key
+            assert weight.grad.abs().sum() > 0, key
+        else:
+            assert weight.grad is None, key
+
+
+@every_method
+def test_the_optimiser_has_every_trainable_weight_once_and_no_other(name: str) -> None:
+    method = build(name)
+    given = [id(weight) for group in method.param_groups() for weight in group["params"]]
+    trainable = [id(weight) for weight in method.parameters() if weight.requires_grad]
+    assert sorted(given) == sorted(trainable)
+
+
+@every_method
+def test_a_resumed_run_is_the_run(name: str) -> None:
+    whole = begin(name)
+    last(whole.steps(6, of=6))
+
+    first = begin(name)
+    last(first.steps(3, of=6))
+    saved = deepcopy((first.method.state_dict(), first.optimiser.state_dict()))
+    second = begin(name)
+    second.method.load_state_dict(saved[0])
+    second.optimiser.load_state_dict(saved[1])
+    second.start = 3
+    last(second.steps(6, of=6))
+
+    assert_same(second.method.state_dict(), whole.method.state_dict())
+
+
+@every_method
+def test_looking_at_a_run_does_not_change_it(name: str) -> None:
+    alone, watched = begin(name), begin(name)
+    last(alone.steps(3, of=6))
+    for _ in watched.steps(3, of=6):
+        watched.method.exported.encode(images(4))
+        watched.method.eval()
+        torch.rand(3)
+    assert_same(watched.method.state_dict(), alone.method.state_dict())
+
+
+@every_method
+def test_the_exported_encoder_treats_each_image_alone(name: str) -> None:
+    training = begin(name)
+    last(training.steps(2, of=6))
+    encoder, pictures = training.method.exported, images(6)
+    together = encoder.encode(pictures)
+    for row, picture in enumerate(pictures):
+        alone = encoder.encode(picture[None])[0]
+        torch.testing.assert_close(alone, together[row], rtol=1e-4, atol=1e-5)
+
+
+@every_method
+def test_watched_is_a_matrix_and_logs_are_scalars(name: str) -> None:
+    method = build(name)
+    step = method.train()(method.views(images(BATCH)), 0.0)
+    assert step.loss.ndim == 0
+    assert step.watched.ndim == 2
+    assert len(step.watched) >= BATCH
+    assert all(value.ndim == 0 for value in step.logs.values())
+
+
+@every_method
+def test_forward_leaves_the_weights_alone(name: str) -> None:
+    method = build(name).train()
+    before = {key: weight.clone() for key, weight in method.named_parameters()}
+    method(method.views(images(BATCH)), 0.3)
+    assert_same(before, dict(method.named_parameters()))
+
+
+@every_method
+def test_thirty_steps_on_fixed_images_lower_the_loss_well_below_knowing_nothing(name: str) -> None:
+    training = begin(name)
+    losses = [record.loss for record in training.steps(30, of=30, batch=64, lr=2e-3)]
+    nothing, perfect = training.method.knows_nothing(64), training.method.perfect
+    reached = (nothing - sum(losses[-3:]) / 3) / (nothing - perfect)
+    assert reached > 0.15, f"{losses[0]:.3f} to {losses[-1]:.3f}; knows nothing {nothing:.3f}"
+
+
+@every_method
+def test_the_loss_at_the_start_is_near_what_knows_nothing(name: str) -> None:
+    method = build(name).train()
+    torch.manual_seed(0)
+    loss = method(method.views(images(64)), 0.0).loss.item()
+    nothing, perfect = method.knows_nothing(64), method.perfect
+    assert abs(loss - nothing) < 0.6 * abs(nothing - perfect)
+
+
+@every_method
+def test_the_card_is_filled_in_and_every_setting_has_help(name: str) -> None:
+    kind = methods.find(name)
+    assert all(getattr(kind.card, part) for part in ("idea", "paper", "deviations", "fails"))
+    assert kind.card.idea.count(".") >= 3
+    for setting in methods.settings_of(kind).values():
+        assert len(setting.help) > 10, setting.name
