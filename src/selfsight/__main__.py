@@ -7,7 +7,7 @@ from selfsight.cli import main as run_command_line
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run_command_line())
+    sys.exit(run_command_line(sys.argv[1:]))
 
 
 if __name__ == "__main__":

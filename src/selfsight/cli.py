@@ -166,13 +166,13 @@ def show_methods(name: Annotated[str, Positional] = "", /) -> None:
     print_out("\n".join(card_lines(name) if name else list_lines()))
 
 
-def main() -> int:
-    """Run the command line and return its exit code: 0, 2 for the user's mistakes, 130 for Ctrl-C.
+def main(words: list[str]) -> int:
+    """Run a command and return its exit code: 0, 2 for the user's mistakes, 130 for Ctrl-C.
 
     A fault of selfsight's own keeps its traceback.
     """
     try:
-        app(exit_on_error=False, print_error=False)
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (UserError, CycloptsError) as error:
         sys.stderr.write(f"selfsight: {_one_line(error)}\n")
         return 2

@@ -4,16 +4,11 @@ It looks at the network now and then, keeps records and checkpoints, and stops c
 What comes after the last step is in `conclude.py`.
 """
 
-import hashlib
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
 import torch
 from torch.optim import Optimizer
 
@@ -22,11 +17,11 @@ from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import batch_rows
-from selfsight.display import Display, look_text
+from selfsight.display import Display
 from selfsight.engine import Engine
 from selfsight.errors import UserError
-from selfsight.look import looker
-from selfsight.loop import Record, train
+from selfsight.keeper import Keeper, State, restore
+from selfsight.loop import train
 from selfsight.material import Material, open_material
 from selfsight.method import Method
 from selfsight.nets.encoder import build_encoder
@@ -34,25 +29,8 @@ from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.run import Run
 from selfsight.settings import Settings
 
-EARLY_LOOKS = (0.01, 0.03, 0.06)  # of the progress: where most collapses show
-LOOKING_SHARE = 0.03  # of the time, at most, goes into looks between the first and the last
-
-
 class Interrupted(Exception):
     """The user pressed Ctrl-C; everything is saved."""
-
-
-@dataclass(slots=True)
-class State:
-    """What changes while a run is trained, apart from the weights."""
-
-    step: int = 0
-    seconds: float = 0.0
-    finite: bool = True
-    looking: float = 0.0
-    last_look: dict[str, Any] = field(default_factory=dict)
-    losses: list[float] = field(default_factory=list)
-    saved_at: float = 0.0
 
 
 def fit(
@@ -82,7 +60,7 @@ def fit(
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     state = State()
     if resume:
-        state = _restore(run, method, optimiser, material.train)
+        state = restore(run, method, optimiser, material.train)
     if engine.first:
         _write_skipped(run, material.skipped)
         for line in opening(run, method, material, engine):
@@ -169,7 +147,7 @@ def _train(
         progress = progress_by_clock(settings.minutes, spent=state.seconds)
     else:
         progress = progress_by_steps(total)
-    keep = _Keeper(run, method, optimiser, material=material, state=state, display=display)
+    keep = Keeper(run, method, optimiser, material=material, state=state, display=display)
     name = _optimiser_name(method, settings)
     scaled = scaled_rate(name, method.recipe.lr, batch=settings.batch * settings.accumulate)
     records = train(
@@ -201,123 +179,6 @@ def _train(
         keep.end()
 
 
-class _Keeper:
-    """Writes what the loop yields: records, looks, checkpoints, and the progress line."""
-
-    def __init__(
-        self,
-        run: Run,
-        method: Method,
-        optimiser: Optimizer,
-        *,
-        material: Material,
-        state: State,
-        display: Display,
-    ) -> None:
-        self.run, self.method, self.optimiser, self.state = run, method, optimiser, state
-        self.display, self.fingerprint = display, _fingerprint(material.train)
-        settings = run.settings
-        self.look = looker(material, batch=settings.batch, seed=settings.seed)
-        self.began = time.monotonic() - state.seconds
-        self.pending: list[dict[str, Any]] = []
-        self.images, self.rate_since, self.written = 0, time.monotonic(), time.monotonic()
-        self.due = [*EARLY_LOOKS, *(i / settings.looks for i in range(1, settings.looks + 1))]
-
-    def record(self, record: Record) -> None:
-        now, state = time.monotonic(), self.state
-        state.step, state.seconds = record.step, now - self.began
-        state.losses.append(record.loss)
-        self.images += record.images
-        speed = self.images / max(now - self.rate_since, 1e-9)
-        if _kept(record.step):
-            self.pending.append(_step_line(record, seconds=state.seconds, speed=speed))
-        while self.due and self.due[0] + 1e-9 < state.last_look.get("progress", 0.0):
-            self.due.pop(0)  # a resumed run does not repeat its looks
-        due = bool(self.due) and record.progress >= self.due[0] - 1e-9
-        last = record.progress >= 1 or not record.finite
-        if due or last:
-            while self.due and record.progress >= self.due[0] - 1e-9:
-                self.due.pop(0)
-            if last or not state.last_look or state.looking < LOOKING_SHARE * state.seconds:
-                self._look(record)
-        left = state.seconds / max(record.progress, 1e-9) * (1 - record.progress)
-        shown = look_text(state.last_look) if state.last_look else ""
-        self.display.step(
-            {
-                "step": record.step,
-                "progress": record.progress,
-                "loss": record.loss,
-                "images_per_second": speed,
-                "seconds_left": left,
-                "look": shown,
-            }
-        )
-        if now - self.written > 1:
-            self._flush()
-        if state.seconds - state.saved_at > 60 * self.run.settings.checkpoint_minutes:
-            self.checkpoint()
-        if now - self.rate_since > 30:
-            self.images, self.rate_since = 0, now
-
-    def checkpoint(self) -> None:
-        self._flush()
-        state = self.state
-        state.saved_at = state.seconds
-        self.run.save_checkpoint(
-            state.step,
-            {
-                "step": state.step,
-                "seconds": state.seconds,
-                "looking": state.looking,
-                "finite": state.finite,
-                "last_look": state.last_look,
-                "losses": state.losses,
-                "images": self.fingerprint,
-                "method": self.method.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-            },
-        )
-
-    def end(self) -> None:
-        self.checkpoint()
-        self.display.end()
-
-    def _look(self, record: Record) -> None:
-        began, state = time.monotonic(), self.state
-        loss = sum(state.losses) / len(state.losses)
-        state.losses = []
-        state.last_look = self.look(self.method, record, loss)
-        state.last_look["seconds"] = state.seconds
-        self.pending.append(state.last_look)
-        spent = time.monotonic() - began
-        state.looking += spent
-        self.rate_since += spent  # looking is not training: the shown speed leaves it out
-        state.seconds = time.monotonic() - self.began
-
-    def _flush(self) -> None:
-        self.run.append(self.pending)
-        self.pending, self.written = [], time.monotonic()
-
-
-def _kept(step: int) -> bool:
-    """Whether a step's record is written: all at first, then every 10th, then every 100th."""
-    return step <= 2_000 or (step <= 20_000 and step % 10 == 0) or step % 100 == 0
-
-
-def _step_line(record: Record, *, seconds: float, speed: float) -> dict[str, Any]:
-    return {
-        "kind": "step",
-        "step": record.step,
-        "progress": record.progress,
-        "loss": record.loss,
-        "lr": record.lr,
-        "seconds": seconds,
-        "images": record.images,
-        "images_per_second": speed,
-        "logs": record.logs,
-    }
-
-
 def _batches(
     images: ImageSet, settings: Settings, engine: Engine
 ) -> Callable[[int], torch.Tensor]:
@@ -326,37 +187,6 @@ def _batches(
         return engine.place(images.batch(rows))
 
     return batch_at
-
-
-def _restore(run: Run, method: Method, optimiser: Optimizer, images: ImageSet) -> State:
-    saved = run.latest_checkpoint()
-    if saved is None:
-        run.forget_after(0)
-        return State()
-    if saved["images"] != _fingerprint(images):
-        raise UserError(
-            f"the images in {run.images} are not those that the run in {run.path} began with; "
-            "restore them, or start a new run with another --out"
-        )
-    method.load_state_dict(saved["method"])
-    optimiser.load_state_dict(saved["optimiser"])
-    run.forget_after(saved["step"])
-    return State(
-        step=saved["step"],
-        seconds=saved["seconds"],
-        finite=saved["finite"],
-        looking=saved["looking"],
-        last_look=saved["last_look"],
-        losses=saved["losses"],
-        saved_at=saved["seconds"],
-    )
-
-
-def _fingerprint(images: ImageSet) -> str:
-    names = hashlib.sha256()
-    for path in images.paths:
-        names.update(path.encode("utf-8", "surrogateescape") + b"\0")
-    return f"{len(images)} {names.hexdigest()}"
 
 
 def _write_skipped(run: Run, skipped: tuple[tuple[str, str], ...]) -> None:

@@ -36,7 +36,7 @@ def open_material(
     share = _share(settings.held_out)
     if share is None:
         held_out = _open(settings.held_out, settings, cache, progress)
-        train, held_out = _same_classes(whole, held_out)
+        train, held_out = same_classes(whole, held_out)
         skipped = whole.skipped + held_out.skipped
     else:
         if len(whole) < 2:
@@ -76,7 +76,7 @@ def _share(held_out: str) -> float | None:
     return share
 
 
-def _same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
+def same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Return both sets with one numbering of the classes of both."""
     names = tuple(sorted({*one.labels.names, *other.labels.names}))
     number = {name: index for index, name in enumerate(names)}

@@ -10,6 +10,7 @@ from torch import Tensor
 from torchvision.transforms import v2 as reference
 
 from selfsight.errors import UserError
+from selfsight.views.augmentation import unit_range
 from selfsight.views.colour import adjust_tone, random_factors, recolour
 from selfsight.views.filters import gaussian_blur, solarise
 from selfsight.views.geometry import random_boxes, resized_crop, rotate90
@@ -22,7 +23,6 @@ from selfsight.views.presets import (
     one_view,
     simclr,
     two_views,
-    unit_range,
 )
 
 EVERY = {

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from selfsight.data.formats import readable_formats, sniff
+from selfsight.data.filetypes import readable_formats, sniff
 
 REDUCING_GAP = 2.0  # coarse steps shrink to twice the final side at most; the last step is exact
 
@@ -45,7 +45,7 @@ class UnreadableImageError(Exception):
 def decode(path: str | PathLike[str], *, side: int) -> UInt8[np.ndarray, "3 side side"]:
     """Return the image of a file as an RGB square. Raises UnreadableImageError with the reason."""
     try:
-        with warnings.catch_warnings(), Path(path).open("rb") as file:
+        with warnings.catch_warnings(), open(path, "rb") as file:  # noqa: PTH123 -- twice as fast
             warnings.simplefilter("ignore")  # odd metadata and big pictures; the pixels decide
             with Image.open(file, formats=readable_formats()) as image:
                 gap = int(side * REDUCING_GAP)
@@ -82,13 +82,15 @@ def upright(image: Image.Image) -> Image.Image:
 def square(image: Image.Image, *, side: int) -> UInt8[np.ndarray, "3 side side"]:
     """Return the centre square of a loaded image, resized, as RGB."""
     if image.mode == "F" or image.mode.startswith("I"):
-        grey = _cut(Image.fromarray(_stretched(image)), side)
-        values = np.rint(np.asarray(grey)).clip(0, 255).astype(np.uint8)
-        return np.repeat(values[None], 3, axis=0)
-    small = _cut(_eight_bit(image), side)
-    if small.mode == "RGBA":
-        small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small)
-    return np.ascontiguousarray(np.asarray(small.convert("RGB")).transpose(2, 0, 1))
+        image = _cut(Image.fromarray(_stretched(image)), side)
+        grey = np.rint(np.asarray(image)).clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[None], 3, axis=0)
+    image = _cut(_eight_bit(image), side)
+    if image.mode == "L":
+        return np.repeat(np.asarray(image)[None], 3, axis=0)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
 
 
 def _cut(image: Image.Image, side: int) -> Image.Image:
@@ -107,16 +109,16 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         image = image.convert("LA")
     if image.has_transparency_data:
         return image.convert("RGBA")
-    if image.mode in {"L", "1"}:
-        return image.convert("L")
-    return image.convert("RGB")
+    if image.mode in {"L", "RGB"}:
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _stretched(image: Image.Image) -> Float32[np.ndarray, "height width"]:
     """Return the grey levels of a deep image as floats in 0..255, by the policy above."""
-    values = np.asarray(image)
+    values: Shaped[np.ndarray, "height width"] = np.asarray(image)
     low, high = _float_range(values) if image.mode == "F" else _whole_range(values)
-    levels = (values.astype(np.float32) - low) * np.float32(255 / (high - low))
+    levels = (values.astype(np.float64) - low) * (255 / (high - low))  # 32 bit ints need doubles
     levels = np.nan_to_num(levels, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255)
     clear = image.info.get("transparency")
     if isinstance(clear, int):

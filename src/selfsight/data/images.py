@@ -103,6 +103,8 @@ def open_images(
     """
     if size < 1:
         raise UserError(f"size is {size}; it must be at least 1 px")
+    if not source:
+        raise UserError("no image folder is given; name a folder or a data set such as digits")
     if _is_name(source):
         named = open_named(source, size=size, cache=cache, download=download, progress=progress)
         return _from_name(named, labels)
@@ -123,7 +125,7 @@ def _is_name(source: str) -> bool:
     """Return whether a source means a data set by its name; a folder of that name comes first."""
     if source.lower() in NAMES:
         return not Path(source).is_dir()
-    like_a_path = not source or os.sep in source or source.startswith((".", "~"))
+    like_a_path = os.sep in source or source.startswith((".", "~"))
     return not like_a_path and not os.path.lexists(source)
 
 

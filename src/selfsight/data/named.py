@@ -59,7 +59,7 @@ def open_named(
     if plain not in NAMES:
         raise UserError(
             f"there is no folder {name!r}, nor a data set of that name{suggest(plain, NAMES)}; "
-            f"named sets are {', '.join(NAMES)}"
+            f"named sets are digits, {', '.join(sorted(TORCHVISION))}, and these with -test"
         )
     return _torchvision(plain, size, cache / "named", download, progress)
 

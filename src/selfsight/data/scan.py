@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfsight.data.formats import HEIF_SUFFIXES, image_suffixes, suffix
+from selfsight.data.filetypes import HEIF_SUFFIXES, image_suffixes, suffix
 from selfsight.errors import UserError
 
 SIDECAR_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
@@ -23,7 +23,7 @@ BETWEEN_REPORTS = 5000  # files
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The files under a folder, in a fixed order: by name, folder by folder.
+    """The files under a folder, in a fixed order: by name, those of a folder before those of its folders.
 
     Paths are relative to the root; bytes of names that are not UTF-8 are kept as lone surrogates,
     as `os.fsdecode` does.

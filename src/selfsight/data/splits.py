@@ -68,14 +68,12 @@ def batch_rows(step: int, *, images: int, batch: int, seed: int) -> Int[np.ndarr
     if not 1 <= batch <= images:
         raise UserError(f"batch is {batch}; with {images} images it must lie in 1..{images}")
     epoch, number = divmod(step, images // batch)
-    return _epoch(images, seed, epoch)[number * batch : (number + 1) * batch]
+    return _epoch(images, seed, epoch)[number * batch : (number + 1) * batch].copy()
 
 
 @lru_cache(maxsize=2)
 def _epoch(images: int, seed: int, epoch: int) -> Int[np.ndarray, "images"]:
-    order = _order(images, (seed, EPOCH, epoch))
-    order.flags.writeable = False  # many calls share it
-    return order
+    return _order(images, (seed, EPOCH, epoch))
 
 
 def _order(n: int, key: tuple[int, ...]) -> Int[np.ndarray, "n"]:

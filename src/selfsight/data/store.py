@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -152,8 +153,8 @@ def _close_gaps(path: Path, gaps: list[int], total: int, row_bytes: int) -> None
     """Move the rows of a file up over the gaps and cut it, a piece at a time."""
     piece = max(1, COPIED_AT_ONCE // row_bytes)
     with path.open("r+b") as file:
-        end = gaps[0] if gaps else total
-        for gap, following in zip(gaps, [*gaps[1:], total], strict=True):
+        end = [*gaps, total][0]
+        for gap, following in pairwise([*gaps, total]):
             for start in range(gap + 1, following, piece):
                 count = min(piece, following - start)
                 file.seek(start * row_bytes)

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 
 from selfsight.data.decode import UnreadableImageError, decode, shorter_side
-from selfsight.data.formats import readable_formats
+from selfsight.data.filetypes import readable_formats
 
 IDLE = -1
+WRITTEN_AT_ONCE = 1 << 20  # bytes
 LONGEST = 180  # seconds for one file, long after which the parent, if it lives, has lost patience
 
 
@@ -47,27 +48,25 @@ def main() -> None:
 def _work(job: dict[str, Any], slot: Int64[np.ndarray, "1"]) -> dict[str, Any]:
     failed: list[tuple[int, str]] = []
     sides: list[int] = []
-    with Path(job["store"]).open("r+b", buffering=0) as store:
+    following = IDLE  # the row at which the store's file stands
+    signal.alarm(LONGEST * len(job["paths"]))  # ends even an orphan caught in a loop of C
+    with Path(job["store"]).open("r+b", buffering=WRITTEN_AT_ONCE) as store:
         for row, name in enumerate(job["paths"], start=job["first"]):
             slot[0] = row
-            signal.alarm(LONGEST)  # its default action ends even an orphan caught in a C loop
             path = f"{job['root']}/{name}"
             try:
                 if job["side"]:
-                    _write(store, row, decode(path, side=job["side"]))
+                    pixels = decode(path, side=job["side"])
+                    if row != following:
+                        store.seek(row * pixels.nbytes)
+                    store.write(pixels.data)
+                    following = row + 1
                 else:
                     sides.append(shorter_side(path))
             except UnreadableImageError as error:
                 failed.append((row, str(error)))
     signal.alarm(0)
     return {"failed": failed, "sides": sides}
-
-
-def _write(store: BinaryIO, row: int, pixels: UInt8[np.ndarray, "3 side side"]) -> None:
-    store.seek(row * pixels.nbytes)
-    rest = memoryview(pixels.data).cast("B")
-    while rest:  # an unbuffered write may stop short
-        rest = rest[store.write(rest) :]
 
 
 def _keep_freed_memory() -> None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Workers:
         self._closing = False
         self._lock = threading.Lock()  # of _processes and _closing
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,7 +120,7 @@ class Workers:
             except queue.Empty:
                 pass
             except Exception as error:  # or the parent would wait for ever for this thread
-                answers.put((0, {"fault": repr(error)}))
+                answers.put((0, {"fault": f"{type(error).__name__}: {error}"}))
 
         self._seen.clear()
         self._threads = [

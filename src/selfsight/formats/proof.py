@@ -46,7 +46,7 @@ def prove(recipe: Path, encoder: Encoder) -> None:
     agree(found, np.concatenate([expected, expected[:1]]))
 
 
-def agree(found: Float[np.ndarray, "n dim"], expected: Float[np.ndarray, "n dim"]) -> None:
+def agree(found: Float[np.ndarray, "_n _dim"], expected: Float[np.ndarray, "n dim"]) -> None:
     """Raise RuntimeError unless the features are the same up to `TOLERANCE`."""
     if found.shape != expected.shape:
         raise RuntimeError(f"the export gives features {found.shape}, not {expected.shape}")

@@ -21,10 +21,10 @@ HEADER = """\
 """
 
 
-def torchvision_recipe(encoder: Encoder, *, model: str, file: str) -> str:
-    """Return the Python text that loads `file` into `torchvision.models.<model>`."""
-    body = f"torchvision.models.{model}()"
-    return _torch_recipe(encoder, file=file, library="torchvision", create=body) + _usage(encoder)
+def torchvision_recipe(encoder: Encoder, *, file: str) -> str:
+    """Return the Python text that loads `file` into torchvision's model of the encoder's name."""
+    create = f"torchvision.models.{encoder.name}()"
+    return _torch_recipe(encoder, file=file, library="torchvision", create=create) + _usage(encoder)
 
 
 def timm_recipe(encoder: Encoder, *, arguments: dict[str, object], file: str) -> str:

@@ -28,6 +28,9 @@ def timm_arguments(name: str, *, image_size: int, channels: int) -> dict[str, ob
     from timm.models import get_pretrained_cfg, is_model, model_entrypoint
 
     full = SHORT_NAMES.get(name, name)
+    plain, dot, _ = full.partition(".")
+    if dot and is_model(plain):
+        raise UserError(f"encoder {name!r} names trained weights; training begins with {plain!r}")
     if not is_model(full):
         raise UserError(_unknown(name))
     arguments: dict[str, object] = {"model_name": full, "num_classes": 0, "in_chans": channels}

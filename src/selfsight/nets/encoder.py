@@ -73,7 +73,7 @@ class Encoder(nn.Module):
         """Return (images - mean) / std, channel by channel: what the network sees."""
         return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
-    def feature_map(self, images: Images) -> Float[Tensor, "batch width rows columns"]:
+    def feature_map(self, images: Images) -> Float[Tensor, "batch features rows columns"]:
         """Return the last features of every place, before pooling; gradients flow through it.
 
         A vision transformer's places are its patches (its class token is left out). Raises
@@ -111,7 +111,9 @@ class Encoder(nn.Module):
             features: Tensor = self(self.fit(images))
         return features.clone()  # an ordinary tensor, so that a probe can be trained on it
 
-    def fit(self, images: Shaped[Tensor, "batch channels height width"]) -> Images:
+    def fit(
+        self, images: Shaped[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels {self.image_size} {self.image_size}"]:
         """Return the images as float in [0, 1], with the encoder's size, on its device.
 
         Another size is scaled (bilinear, antialiased) until the shorter side fits, then cut to

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-def nice_ticks(low: float, high: float, *, about: int = 4) -> list[float]:
+def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     """Return the round numbers (steps of 1, 2 or 5 times a power of ten) within [low, high]."""
     assert math.isfinite(low)
     assert math.isfinite(high)

@@ -73,7 +73,7 @@ def line_chart(
         *(frame.level(level) for level in levels if _known(level)),
         *(frame.line(line) for line in drawn),
         *_end_labels(labels),
-        Markup('<g class="cursor" hidden><line y1="{}" y2="{}"/></g>').format(TOP, HEIGHT - BOTTOM),
+        Markup('<g class="cursor" style="display:none"><line y1="{}" y2="{}"/><circle r="4"/></g>').format(TOP, HEIGHT - BOTTOM),
     ]
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" tabindex="0" aria-label="{}" '
@@ -105,7 +105,7 @@ def interval_bar(
                 place(low), place(high)
             )
         )
-    parts.append(Markup('<circle cx="{}%" cy="12" r="4.5"/>').format(place(value)))
+    parts.append(Markup('<circle cx="{}%" cy="12" r="4"/>').format(place(value)))
     return Markup('<svg class="bar {}" height="24" role="img" aria-label="{}">{}</svg>').format(
         tone, percent(value), Markup("").join(parts)
     )
@@ -178,10 +178,10 @@ class _Frame:
         )
 
     def read_out(self, lines: Sequence[Series]) -> list[list[object]]:
-        """Return [x, y, text] in pixels for every drawn point but those of faint lines' means."""
+        """Return [x, y, text] for every drawn point, x and y in pixels."""
         points: list[list[object]] = []
         for line in lines:
-            name = printable(line.name)
+            name = "single step" if line.tone == "faint" else printable(line.name)
             points += [
                 [
                     round(self.x(x), 1),

@@ -54,7 +54,7 @@ def _visible(letter: str) -> str:
     code = ord(letter)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as Python keeps it in file names
         return f"\\x{code - 0xDC00:02x}"
-    if unicodedata.category(letter) in ("Cs", "Cn") or letter in _BIDIRECTIONAL:
+    if unicodedata.category(letter) == "Cs" or letter in _BIDIRECTIONAL:
         return f"\\u{code:04x}"
     if unicodedata.category(letter) == "Cc":
         return letter.encode("unicode_escape").decode()

@@ -73,7 +73,8 @@ def adjust_tone(
 def _generators(device: torch.device) -> Float[Tensor, "3 9"]:
     """Return P, K and J of the module's equation, flattened.
 
-    Each row of P holds the luma's weights. J turns from Q to I, so that a positive hue goes from red to yellow as in HSV.
+    Each row of P holds the luma's weights. J turns from Q to I, so that a positive hue goes from
+    red to yellow as in HSV.
     """
     to_yiq = torch.tensor((LUMA, _IN_PHASE, _QUADRATURE), dtype=torch.float64)
     quarter_turn = torch.tensor(((0, 0, 0), (0, 0, 1), (0, -1, 0)), dtype=torch.float64)

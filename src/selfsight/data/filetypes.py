@@ -22,6 +22,10 @@ BEGINNINGS = {  # of files that are taken for images, in lower case
     b"<?xml": "an XML file, perhaps a vector drawing, not a pixel image",
     b"version https://git-lfs": "a Git LFS pointer, not the image itself; run git lfs pull",
     b"pk\x03\x04": "a zip archive, not an image",
+    b"\x89png": "broken image: a damaged PNG header",
+    b"\xff\xd8": "broken image: a damaged JPEG header",
+    b"ii*\0": "broken image: a damaged TIFF header",
+    b"mm\0*": "broken image: a damaged TIFF header",
 }
 
 

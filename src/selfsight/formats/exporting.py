@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from selfsight.errors import UserError
 from selfsight.formats.encoder_file import load_encoder, plain_tensors, save_encoder, writing
@@ -82,14 +82,13 @@ def _safetensors(encoder: Encoder, file: Path) -> None:
 
 
 def _torchvision(encoder: Encoder, file: Path, recipe: Path) -> None:
-    model = encoder.name.split(".", maxsplit=1)[0]  # timm's names may have a tag: resnet18.a1_in1k
-    if model not in TORCHVISION_TWINS:
+    if encoder.name not in TORCHVISION_TWINS:
         raise UserError(
             f"torchvision has no twin of encoder {encoder.name!r}; "
             f"these can go there: {', '.join(TORCHVISION_TWINS)}"
         )
     _write_weights(encoder.network, file)
-    _write_text(torchvision_recipe(encoder, model=model, file=file.name), recipe)
+    _write_text(torchvision_recipe(encoder, file=file.name), recipe)
     prove(recipe, encoder)
 
 
@@ -108,10 +107,11 @@ def _onnx(encoder: Encoder, file: Path, recipe: Path) -> None:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise UserError(f"{', '.join(missing)} not installed; run: pip install 'selfsight[onnx]'")
-    with warnings.catch_warnings(record=True) as WW, writing(file):
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(), writing(file):
+        for old in (DeprecationWarning, FutureWarning):  # between torch and onnxscript
+            warnings.simplefilter("ignore", old)
         torch.onnx.export(
-            _Graph(encoder),
+            encoder,
             (sample(encoder),),
             file,
             dynamo=True,
@@ -121,21 +121,8 @@ def _onnx(encoder: Encoder, file: Path, recipe: Path) -> None:
             external_data=False,
             verbose=False,
         )
-    [print("WARN", w.category, w.filename, str(w.message)[:160]) for w in WW]
     _write_text(onnx_recipe(encoder, file=file.name), recipe)
     prove(recipe, encoder)
-
-
-class _Graph(nn.Module):
-    """The encoder with shapes unchecked: while a graph is traced, the batch has no size."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.encoder(images)
-        return features
 
 
 def _write_weights(network: nn.Module, file: Path) -> None:

@@ -1,0 +1,58 @@
+"""The pictures' raw material in `RUN/figures`: what training saw, and the held-out embedding."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch.nn import functional as F
+
+from selfsight.data.images import ImageSet
+from selfsight.method import Method
+
+SHEET = 8  # images on the sheet of views
+MAPPED = 2000  # held-out images in the map
+THUMB = 64  # px, at most
+
+
+def write_views(folder: Path, method: Method, images: ImageSet, *, seed: int) -> None:
+    """Write `views.npz`: stored images in column 0, then the views that the method makes of them."""
+    rows = np.linspace(0, len(images) - 1, min(SHEET, len(images))).astype(np.int64)
+    stored = torch.from_numpy(images.batch(rows))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        views = method.views(stored)
+    side = min(max(view.shape[-1] for view in views), THUMB)
+    columns = [_fitted(stored.float() / 255, side), *(_fitted(view, side) for view in views)]
+    np.savez(folder / "views.npz", views=np.stack(columns, axis=1))
+
+
+def write_held_out(
+    folder: Path, images: ImageSet, features: Float32[np.ndarray, "images dim"], *, seed: int
+) -> None:
+    """Write `held_out.npz`: thumbnails, features, labels and paths of at most 2,000 images."""
+    order = np.random.default_rng(seed).permutation(len(images))[:MAPPED]
+    rows = np.sort(order)
+    pixels = torch.from_numpy(images.batch(rows)).float() / 255
+    np.savez(
+        folder / "held_out.npz",
+        thumbs=_fitted(pixels, min(pixels.shape[-1], THUMB)),
+        features=features[rows],
+        labels=images.labels.index[rows],
+        names=np.array(images.labels.names, dtype=str),
+        paths=np.array([_plain(images.paths[row]) for row in rows], dtype=str),
+    )
+
+
+def _fitted(
+    images: torch.Tensor, side: int
+) -> UInt8[np.ndarray, "images channels side side"]:
+    if images.shape[-1] != side:
+        images = F.interpolate(
+            images, size=(side, side), mode="bilinear", antialias=True, align_corners=False
+        )
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+
+
+def _plain(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,176 @@
+"""What a run keeps of its training: records, looks, checkpoints, and the line on the screen."""
+
+import hashlib
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch.optim import Optimizer
+
+from selfsight.data.images import ImageSet
+from selfsight.display import Display, look_text
+from selfsight.errors import UserError
+from selfsight.look import looker
+from selfsight.loop import Record
+from selfsight.material import Material
+from selfsight.method import Method
+from selfsight.run import Run
+
+EARLY_LOOKS = (0.01, 0.03, 0.06)  # of the progress: where most collapses show
+LOOKING_SHARE = 0.03  # of the time, at most, goes into looks between the first and the last
+
+
+@dataclass(slots=True)
+class State:
+    """What changes while a run is trained, apart from the weights."""
+
+    step: int = 0
+    seconds: float = 0.0
+    finite: bool = True
+    looking: float = 0.0
+    last_look: dict[str, Any] = field(default_factory=dict)
+    losses: list[float] = field(default_factory=list)
+    saved_at: float = 0.0
+
+
+class Keeper:
+    """Takes what the loop yields, one record at a time."""
+
+    def __init__(
+        self,
+        run: Run,
+        method: Method,
+        optimiser: Optimizer,
+        *,
+        material: Material,
+        state: State,
+        display: Display,
+    ) -> None:
+        self.run, self.method, self.optimiser, self.state = run, method, optimiser, state
+        self.display, self.fingerprint = display, fingerprint(material.train)
+        settings = run.settings
+        self.look = looker(material, batch=settings.batch, seed=settings.seed)
+        self.began = time.monotonic() - state.seconds
+        self.pending: list[dict[str, Any]] = []
+        self.images, self.rate_since, self.written = 0, time.monotonic(), time.monotonic()
+        self.due = [*EARLY_LOOKS, *(i / settings.looks for i in range(1, settings.looks + 1))]
+
+    def record(self, record: Record) -> None:
+        """Note one step; look, show and save where it is time to."""
+        now, state = time.monotonic(), self.state
+        state.step, state.seconds = record.step, now - self.began
+        state.losses.append(record.loss)
+        self.images += record.images
+        speed = self.images / max(now - self.rate_since, 1e-9)
+        if _kept(record.step):
+            self.pending.append(_step_line(record, seconds=state.seconds, speed=speed))
+        while self.due and self.due[0] + 1e-9 < state.last_look.get("progress", 0.0):
+            self.due.pop(0)  # a resumed run does not repeat its looks
+        due = bool(self.due) and record.progress >= self.due[0] - 1e-9
+        last = record.progress >= 1 or not record.finite
+        if due or last:
+            while self.due and record.progress >= self.due[0] - 1e-9:
+                self.due.pop(0)
+            if last or not state.last_look or state.looking < LOOKING_SHARE * state.seconds:
+                self._look(record)
+        left = state.seconds / max(record.progress, 1e-9) * (1 - record.progress)
+        shown = look_text(state.last_look) if state.last_look else ""
+        self.display.step(
+            {
+                "step": record.step,
+                "progress": record.progress,
+                "loss": record.loss,
+                "images_per_second": speed,
+                "seconds_left": left,
+                "look": shown,
+            }
+        )
+        if now - self.written > 1:
+            self._flush()
+        if state.seconds - state.saved_at > 60 * self.run.settings.checkpoint_minutes:
+            self.checkpoint()
+        if now - self.rate_since > 30:
+            self.images, self.rate_since = 0, now
+
+    def checkpoint(self) -> None:
+        """Save all that a resumed run needs."""
+        self._flush()
+        state = self.state
+        state.saved_at = state.seconds
+        self.run.save_checkpoint(
+            state.step,
+            {
+                "state": asdict(state),
+                "images": self.fingerprint,
+                "method": self.method.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            },
+        )
+
+    def end(self) -> None:
+        """Save the last step."""
+        self.checkpoint()
+        self.display.end()
+
+    def _look(self, record: Record) -> None:
+        began, state = time.monotonic(), self.state
+        loss = sum(state.losses) / len(state.losses)
+        state.losses = []
+        state.last_look = self.look(self.method, record, loss)
+        state.last_look["seconds"] = state.seconds
+        self.pending.append(state.last_look)
+        spent = time.monotonic() - began
+        state.looking += spent
+        self.rate_since += spent  # looking is not training: the shown speed leaves it out
+        state.seconds = time.monotonic() - self.began
+
+    def _flush(self) -> None:
+        self.run.append(self.pending)
+        self.pending, self.written = [], time.monotonic()
+
+
+def _kept(step: int) -> bool:
+    """Whether a step's record is written: all at first, then every 10th, then every 100th."""
+    return step <= 2_000 or (step <= 20_000 and step % 10 == 0) or step % 100 == 0
+
+
+def _step_line(record: Record, *, seconds: float, speed: float) -> dict[str, Any]:
+    return {
+        "kind": "step",
+        "step": record.step,
+        "progress": record.progress,
+        "loss": record.loss,
+        "lr": record.lr,
+        "seconds": seconds,
+        "images": record.images,
+        "images_per_second": speed,
+        "logs": record.logs,
+    }
+
+
+def restore(run: Run, method: Method, optimiser: Optimizer, images: ImageSet) -> State:
+    """Load the newest checkpoint into the method and the optimiser and return where it stood."""
+    saved = run.latest_checkpoint()
+    if saved is None:
+        run.forget_after(0)
+        return State()
+    if saved["images"] != fingerprint(images):
+        raise UserError(
+            f"the images in {run.images} are not those that the run in {run.path} began with; "
+            "restore them, or start a new run with another --out"
+        )
+    method.load_state_dict(saved["method"])
+    optimiser.load_state_dict(saved["optimiser"])
+    state = State(**saved["state"])
+    run.forget_after(state.step)
+    return state
+
+
+def fingerprint(images: ImageSet) -> str:
+    """Return a word that tells these images, in this order, from others."""
+    names = hashlib.sha256()
+    for path in images.paths:
+        names.update(path.encode("utf-8", "surrogateescape") + b"\0")
+    return f"{len(images)} {names.hexdigest()}"
+
+

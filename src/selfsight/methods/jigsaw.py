@@ -1,0 +1,140 @@
+"""Jigsaw: nine tiles of an image are shuffled; in which of P known ways?
+
+Noroozi, Favaro: Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles,
+ECCV 2016 (arXiv 1603.09246).
+
+The encoder sees each tile alone (`nets.sizes` enlarges them for a network of one fixed size), so
+that its features can be shuffled instead of the tiles: several shuffles of an image cost one. All
+tiles of a step are one batch for it.
+"""
+
+from dataclasses import replace
+from functools import cache
+from itertools import chain, permutations
+from math import factorial, log
+from typing import Annotated
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selfsight.errors import UserError
+from selfsight.gather import gather
+from selfsight.method import Card, Method, Recipe, Step, Views
+from selfsight.nets.encoder import Encoder
+from selfsight.nets.heads import mlp
+from selfsight.nets.sizes import SMALLEST, features_of, in_pixels
+from selfsight.precision import full_precision
+from selfsight.views.patches import cut_patches, normalise_patches, random_tiles
+from selfsight.views.presets import light, one_view
+
+TILES = 9
+CELL = 0.4  # side of a cell, share of the encoder's image side: 13 px of 32, so 39 px in all
+
+
+@full_precision
+def jigsaw_loss(
+    logits: Float[Tensor, "puzzles permutations"], index: Int[Tensor, "puzzles"]
+) -> Float[Tensor, ""]:
+    """Return the cross entropy of the permutation's number; knowing nothing gives ln P."""
+    return F.cross_entropy(logits, index)
+
+
+@cache
+def permutation_set(count: int, *, tiles: int = TILES, seed: int = 0) -> Int[Tensor, "count tiles"]:
+    """Return `count` permutations, each as far from all earlier ones as any that is left.
+
+    Far means the least Hamming distance to the chosen ones; equals are taken in the order of a
+    shuffle by `seed`, so the set is the same everywhere. Treat it as read-only. Raises UserError
+    unless 2 <= count <= tiles!.
+    """
+    if not 2 <= count <= factorial(tiles):
+        raise UserError(f"permutations is {count}; use 2 to {factorial(tiles)}")
+    flat = np.fromiter(chain.from_iterable(permutations(range(tiles))), np.uint8)
+    candidates = torch.from_numpy(flat).view(-1, tiles)
+    order = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(seed))
+    candidates = candidates[order]
+    nearest = torch.full((len(candidates),), tiles + 1, dtype=torch.int64)
+    chosen = []
+    for _ in range(count):
+        furthest = candidates[(nearest == nearest.max()).nonzero()[0, 0]]
+        chosen.append(furthest)
+        nearest = torch.minimum(nearest, (candidates != furthest).sum(1))
+    return torch.stack(chosen).long()
+
+
+class Jigsaw(Method):
+    """Nine towers with the same weights, and a head that puts the pieces together."""
+
+    card = Card(
+        idea="An image is cut into nine tiles, which are shuffled in one of a few dozen ways. The "
+        "network must say which. To put the tiles back it has to recognise parts and know where "
+        "they belong.",
+        paper="Noroozi, Favaro: Unsupervised Learning of Visual Representations by Solving Jigsaw "
+        "Puzzles, ECCV 2016, arXiv 1603.09246",
+        deviations="Any encoder instead of AlexNet; tiles always keep a gap; several shuffles of "
+        "the same tiles in a step; tiles are normalised as in the paper (its released code leaves "
+        "that out). The shift of colour channels is 1 px, for small images.",
+        fails="Brightness, colour and lines that continue from tile to tile solve the puzzle "
+        "without knowledge; each is blocked. Permutations that are too alike cannot be told "
+        "apart, too many are too hard: then the loss stays at ln P.",
+    )
+    recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    permutations: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        permutations: Annotated[int, "ways to shuffle; paper up to 1000"] = 32,
+        shuffles: Annotated[int, "puzzles made from the tiles of one image in a step"] = 4,
+        tile: Annotated[float, "side of a tile, share of its cell; code 64 / 85"] = 0.7,
+        gap: Annotated[float, "least gap between tiles, share of a cell; code 0"] = 0.16,
+        shift: Annotated[int, "largest shift of a colour channel, px; code 2 at 64 px"] = 1,
+        grey: Annotated[float, "share of images made grey; code 0.5"] = 0.5,
+        normalise: Annotated[bool, "give every tile mean 0 and the same contrast"] = True,
+        width: Annotated[int, "width of a tile's vector in the head; paper 1024"] = 128,
+        hidden: Annotated[int, "width of the head's hidden layer; paper 4096"] = 512,
+        crop: Annotated[float, "smallest share of the area that tiles are cut from"] = 0.5,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        cell = int(CELL * encoder.image_size)
+        side, space = int(tile * cell), max(2, int(gap * cell))
+        if side < SMALLEST or side + space + shift > cell:
+            raise UserError(
+                f"tiles of {side} px, a gap of {space} px and a shift of {shift} px do not fit "
+                f"into cells of {cell} px (tiles need {SMALLEST} px); change tile, gap or shift, "
+                "or use larger images"
+            )
+        self.grid = {"cell": cell, "tile": side, "gap": space, "shift": shift}
+        self.normalise, self.shuffles = normalise, shuffles
+        self.register_buffer("permutations", permutation_set(permutations).clone())
+        self.tower = nn.Linear(encoder.dim, width)
+        self.head = mlp([TILES * width, hidden, permutations])
+        self.views = one_view(replace(light(3 * cell), area=(crop, 1.0), grey=grey))
+
+    def forward(self, views: Views, progress: float) -> Step:  # noqa: ARG002
+        """Return the cross entropy over `shuffles` puzzles of each image."""
+        (images,) = views
+        h = features_of(self.encoder, self.cut(images).flatten(0, 1))
+        tiles = F.relu(self.tower(h)).view(len(images), TILES, -1).repeat(self.shuffles, 1, 1)
+        index = torch.randint(len(self.permutations), (len(tiles),), device=h.device)
+        puzzle = torch.arange(len(tiles), device=h.device)[:, None]
+        logits = self.head(tiles[puzzle, self.permutations[index]].flatten(1))
+        loss = jigsaw_loss(gather(logits), gather(index))
+        accuracy = (logits.argmax(1) == index).float().mean()
+        return Step(loss, watched=h, logs={"accuracy": accuracy})
+
+    def cut(
+        self, images: Float[Tensor, "batch channels size size"]
+    ) -> Float[Tensor, "batch 9 channels side side"]:
+        """Return the tiles of each image in their order, as the encoder sees them."""
+        tiles = cut_patches(images, *random_tiles(images, **self.grid), side=self.grid["tile"])
+        return in_pixels(self.encoder, normalise_patches(tiles)) if self.normalise else tiles
+
+    def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
+        """Return ln P: all permutations, equally likely."""
+        return log(len(self.permutations))

@@ -1,0 +1,173 @@
+"""MoCo v2: find a picture's other view among the views of many earlier batches.
+
+He, Fan, Wu, Xie, Girshick: Momentum Contrast for Unsupervised Visual Representation Learning,
+CVPR 2020 (arXiv 1911.05722), equations 1 and 2, algorithm 1; Chen, Fan, Girshick, He: Improved
+Baselines with Momentum Contrastive Learning, 2020 (arXiv 2003.04297).
+
+Queries and keys pass through two networks, so they share no batch norm statistics; within each,
+batch norm works in groups, with the keys shuffled (`nets/split_batch_norm.py`).
+"""
+
+from dataclasses import replace
+from math import log
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selfsight.ema import Ema
+from selfsight.gather import gather
+from selfsight.method import Adjustment, Card, Images, Method, Recipe, Situation, Step, Views
+from selfsight.nets.encoder import Encoder
+from selfsight.nets.split_batch_norm import split_batch_norms, with_whole_batch_norms
+from selfsight.precision import full_precision
+from selfsight.ring import Ring
+from selfsight.suiting import (
+    demand,
+    demand_momentum,
+    demand_temperature,
+    fitted_queue,
+    slower_teacher,
+)
+from selfsight.views.presets import simclr, two_views
+
+
+@full_precision
+def info_nce(
+    q: Float[Tensor, "batch dim"],
+    k: Float[Tensor, "batch dim"],
+    queue: Float[Tensor, "length dim"],
+    *,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """Return the cross entropy of finding each query's key among it and the queue (equation 1).
+
+    The gradient goes to the queries only. All rows equal gives ln(length + 1).
+    """
+    logits = _cosines(q, k, queue) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long, device=q.device))
+
+
+@full_precision
+def found(
+    q: Float[Tensor, "batch dim"], k: Float[Tensor, "batch dim"], queue: Float[Tensor, "length dim"]
+) -> Float[Tensor, ""]:
+    """Return the share of queries to which no vector of the queue is nearer than their key."""
+    cosines = _cosines(q, k, queue)
+    return (cosines[:, 0] >= cosines[:, 1:].amax(1)).float().mean()
+
+
+class MoCo(Method):
+    """Contrast without a large batch: the negatives come from a queue."""
+
+    card = Card(
+        idea="Every image is cut, flipped and recoloured twice at random. A network must find an "
+        "image's other view among thousands of views of other images. Those are kept from earlier "
+        "batches, and made by a slow copy of the network so that they stay comparable.",
+        paper="He, Fan, Wu, Xie, Girshick: Momentum Contrast for Unsupervised Visual "
+        "Representation Learning, CVPR 2020, arXiv 1911.05722; Chen, Fan, Girshick, He: Improved "
+        "Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297",
+        deviations="AdamW instead of SGD (rate 0.03, decay 1e-4). A queue of 4096 and momentum "
+        "0.99, as in the authors' CIFAR demonstration. The slow copy moves after the step, not "
+        "before the next. Batch norm is split within a process, keys are shuffled there only.",
+        fails="At the start the queue is noise: the loss falls fast, then rises while real keys "
+        "fill it. If batch norm gives the key away, the loss falls and the features stay poor. A "
+        "momentum far too low makes keys of different age incomparable.",
+    )
+    recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        queue: Annotated[int, "vectors kept as negatives; paper 65536, CIFAR 4096"] = 4096,
+        temperature: Annotated[float, "softmax temperature; paper 0.2 (v1 0.07)"] = 0.2,
+        momentum: Annotated[float, "of the slow copy; paper 0.999, CIFAR 0.99"] = 0.99,
+        directions: Annotated[
+            Literal["one", "both"], "whether each view is a query once; paper one"
+        ] = "one",
+        splits: Annotated[int, "groups of batch norm, as on that many devices; paper 8"] = 4,
+        hidden: Annotated[int, "width of the head's hidden layer; paper 2048"] = 512,
+        projection: Annotated[int, "width of the compared vectors; paper 128"] = 128,
+        crop: Annotated[float, "smallest share of the area in a crop; paper 0.2"] = 0.2,
+        colour: Annotated[float, "strength of the colour jitter; paper 0.5"] = 0.5,
+    ) -> None:
+        super().__init__()
+        demand(queue > 0, setting="queue", value=queue, wanted="1 or more")
+        demand(splits > 0, setting="splits", value=splits, wanted="1 or more")
+        demand_temperature(temperature)
+        demand_momentum(momentum)
+        if splits > 1:
+            split_batch_norms(encoder, splits=splits)
+        self.encoder = encoder
+        self.projector = nn.Sequential(  # without batch norm, unlike the heads of `mlp`
+            nn.Linear(encoder.dim, hidden), nn.ReLU(), nn.Linear(hidden, projection)
+        )
+        self.slow = Ema(self._online)
+        self.queue = Ring(length=queue, dim=projection)
+        self.temperature, self.momentum, self.directions = temperature, momentum, directions
+        augmentation = simclr(encoder.image_size, strength=colour)
+        self.views = two_views(replace(augmentation, area=(crop, 1.0)))
+
+    def forward(self, views: Views, progress: float) -> Step:  # noqa: ARG002
+        """Return InfoNCE of view 1 against keys of view 2, or the mean of both directions.
+
+        Keys join the queue after every loss of the step: no key is compared with its own image.
+        """
+        pairs = [views] if self.directions == "one" else [views, views[::-1]]
+        raw = [self._online(asking) for asking, _ in pairs]
+        queries = [gather(z) for z in raw]
+        keys = [gather(self._keys(answering)) for _, answering in pairs]
+        old = self.queue.rows
+        losses = [
+            info_nce(q, k, old, temperature=self.temperature)
+            for q, k in zip(queries, keys, strict=True)
+        ]
+        accuracy = found(queries[0].detach(), keys[0], old)
+        self.queue.enqueue(torch.cat(keys))
+        return Step(torch.stack(losses).mean(), watched=raw[0], logs={"accuracy": accuracy})
+
+    def after_step(self, progress: float) -> None:  # noqa: ARG002
+        """Move the slow copy (equation 2)."""
+        self.slow.update(self._online, momentum=self.momentum)
+
+    @property
+    def exported(self) -> Encoder:
+        """Return a copy of the encoder with ordinary batch norm."""
+        return with_whole_batch_norms(self.encoder)
+
+    def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
+        """Return the loss of independent random directions, ln(K + 1) + 1 / (2 d t^2) roughly."""
+        length, dim = self.queue.rows.shape
+        return log(length + 1) + 1 / (2 * dim * self.temperature**2)
+
+    def collapsed(self, batch: int) -> float:  # noqa: ARG002
+        """Return ln(K + 1): all vectors equal, those in the queue too."""
+        return log(len(self.queue.rows) + 1)
+
+    @classmethod
+    def suited(cls, situation: Situation) -> list[Adjustment]:
+        """Return a queue that the images can fill, and a momentum for small batches."""
+        return [
+            *fitted_queue(situation, length=4096),
+            *slower_teacher(situation, momentum=0.99),
+        ]
+
+    @property
+    def _online(self) -> nn.Sequential:
+        return nn.Sequential(self.encoder, self.projector)
+
+    def _keys(self, images: Images) -> Float[Tensor, "batch dim"]:
+        order = torch.randperm(len(images), device=images.device)
+        keys: Tensor = self.slow(images[order])
+        return keys[order.argsort()]
+
+
+def _cosines(
+    q: Float[Tensor, "batch dim"], k: Float[Tensor, "batch dim"], queue: Float[Tensor, "length dim"]
+) -> Float[Tensor, "batch one_more"]:
+    """Return each query's cosine with its key (column 0) and with the queue."""
+    q, k, queue = (F.normalize(rows, dim=1) for rows in (q, k.detach(), queue.detach()))
+    return torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], dim=1)

@@ -1,0 +1,160 @@
+"""What the report says in words: its title, the verdict, what is missing, how to load the encoder."""
+
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+from markupsafe import escape
+
+from selfsight.reporting.reading import RunFiles, column, number
+from selfsight.reporting.wording import count, duration, percent, printable
+
+TONES = {
+    "learned": "good",
+    "barely": "doubtful",
+    "interrupted": "doubtful",
+    "unfinished": "doubtful",
+    "collapsed": "bad",
+    "diverged": "bad",
+}
+
+
+def headline(files: RunFiles) -> dict[str, object]:
+    """Return the title and the short facts beneath it, as far as they are known."""
+    settings, evidence = files.settings, files.evidence
+    method = str(settings.get("method", "a run"))
+    images = str(settings.get("images", ""))
+    name = PurePath(images).name or images
+    seconds = number(evidence.get("seconds"))
+    if not math.isfinite(seconds):
+        seconds = _last(files, "seconds")
+    facts = [
+        str(settings.get("encoder", "")),
+        f"{settings['size']} px" if "size" in settings else "",
+        f"batch {settings['batch']}" if "batch" in settings else "",
+        _budget(files),
+        f"trained for {duration(seconds)}" if math.isfinite(seconds) else "",
+    ]
+    return {
+        "title": f"{method} on {name}" if name else method,
+        "method": method,
+        "images": name,
+        "facts": [fact for fact in facts if fact],
+    }
+
+
+def verdict(files: RunFiles) -> dict[str, str]:
+    """Return the verdict of the evidence, or what can be said of a run that has none."""
+    found = files.evidence.get("verdict")
+    if isinstance(found, dict) and found.get("word"):
+        word, sentence = str(found["word"]), str(found.get("sentence", ""))
+        if sentence.lower().startswith(f"{word.lower()}: "):  # the word stands beside it, larger
+            sentence = sentence[len(word) + 2 :]
+            sentence = sentence[:1].upper() + sentence[1:]
+        return {"word": word, "sentence": sentence, "tone": TONES.get(word, "neutral")}
+    progress = _last(files, "progress")
+    if math.isfinite(progress):
+        sentence = (
+            f"This run has not ended: its records stop at {percent(progress, digits=0)} of the "
+            f"training (step {_last(files, 'step'):,.0f}). Run the same command with --resume to "
+            "continue it."
+        )
+    else:
+        sentence = "This run has no records: nothing was trained yet, or its files are gone."
+    return {"word": "unfinished", "sentence": sentence, "tone": TONES["unfinished"]}
+
+
+def missing(files: RunFiles) -> list[str]:
+    """Return a sentence for everything that a whole report would have and this one has not."""
+    held_out, evidence = files.held_out, files.evidence
+    unlabelled = held_out is not None and not (held_out.labels >= 0).any()
+    said = []
+    if not evidence.get("rows"):
+        no_labels = unlabelled or (evidence and not evidence.get("classes"))
+        said.append(
+            "Quality was not measured because there are no labels."
+            if no_labels
+            else "Quality was not measured: the run holds no evidence (evidence.json)."
+        )
+    if verdict(files)["word"] == "interrupted":
+        said.append("The run was interrupted: everything here is of the part that was trained.")
+    if not files.settings:
+        said.append("The settings are not known (settings.toml).")
+    if not files.steps:
+        said.append("No steps were recorded (records.jsonl), so there are no curves of them.")
+    if files.views is None:
+        said.append("The views that training saw were not kept (figures/views.npz).")
+    if held_out is None:
+        said.append(
+            "No held-out images were kept (figures/held_out.npz): no neighbours and no map."
+        )
+    if not files.has_encoder:
+        said.append("There is no trained encoder yet (encoder.safetensors).")
+    return said + [f"A file could not be read: {name}." for name in files.unread]
+
+
+def loading(files: RunFiles) -> dict[str, str]:
+    """Return the code that loads the encoder, in Python and on the command line.
+
+    The code keeps its line breaks, so it is escaped here.
+    """
+    run = printable(str(files.path))
+    dim = "dim" if files.held_out is None else files.held_out.features.shape[1]
+    return {
+        "python": escape(
+            "import selfsight\n\n"
+            f"encoder = selfsight.load({ascii(str(files.path))})\n"
+            "# images: [n, 3, height, width], uint8, or floats from 0 to 1\n"
+            f"features = encoder.encode(images)  # [n, {dim}]"
+        ),
+        "shell": f"selfsight export {shlex.quote(run)} --to onnx --out encoder.onnx",
+        "file": printable(str(files.path / "encoder.safetensors")),
+    }
+
+
+def table(content: object) -> list[tuple[str, str]]:
+    """Return names and values of nested content, flat: {"a": {"b": 1}} is a › b."""
+    return list(_flat(content, "")) if isinstance(content, Mapping) else []
+
+
+def _flat(content: Mapping[str, object], before: str) -> Iterator[tuple[str, str]]:
+    for name, value in content.items():
+        place = f"{before}{name}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{place} › ")
+        else:
+            yield place, _text(value)
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case float():
+            return f"{value:.6g}"
+        case int():
+            return str(value)
+        case list() | tuple() if all(isinstance(item, str | int | float) for item in value):
+            return ", ".join(_text(item) for item in value)
+    return json.dumps(value, default=str)
+
+
+def _budget(files: RunFiles) -> str:
+    for name, unit in (("epochs", "epoch"), ("steps", "step"), ("minutes", "minute")):
+        amount = number(files.settings.get(name))
+        if math.isfinite(amount):
+            return f"{amount:,g} {unit}{'' if amount == 1 else 's'}"
+    steps = _last(files, "step")
+    return count(int(steps), "step", "steps") if math.isfinite(steps) else ""
+
+
+def _last(files: RunFiles, name: str) -> float:
+    known = column([*files.steps, *files.looks], name)
+    known = known[~(known != known)]
+    return float(known.max()) if len(known) else math.nan

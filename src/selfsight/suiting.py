@@ -1,0 +1,50 @@
+"""What several methods do with their settings: fit them to a situation, and refuse the impossible."""
+
+from selfsight.errors import UserError
+from selfsight.method import Adjustment, Situation
+
+
+def fitted_queue(situation: Situation, *, length: int) -> list[Adjustment]:
+    """Return the adjustment of `queue`, if `length` does not suit the images and the batch.
+
+    A queue of more than half of the images would often hold an image's own earlier vector. It is
+    a multiple of the batch, so that all its rows are equally old.
+    """
+    batches = max(1, min(length, situation.images // 2) // situation.batch)
+    fitted = batches * situation.batch
+    if fitted == length:
+        return []
+    reason = (
+        f"{length:,} vectors would be more than half of the {situation.images:,} images"
+        if length > situation.images // 2
+        else f"a whole number of batches of {situation.batch}"
+    )
+    return [Adjustment("queue", fitted, reason)]
+
+
+def slower_teacher(situation: Situation, *, momentum: float) -> list[Adjustment]:
+    """Return the adjustment of `momentum` for a batch below 256, for which `momentum` is made.
+
+    momentum^(batch / 256) makes the average as long as before, counted in images.
+    """
+    if situation.batch >= 256:
+        return []
+    slower = round(momentum ** (situation.batch / 256), 6)
+    reason = f"batches of {situation.batch} instead of 256: each step moves the slow network less"
+    return [Adjustment("momentum", slower, reason)]
+
+
+def demand(fulfilled: bool, *, setting: str, value: object, wanted: str) -> None:  # noqa: FBT001
+    """Raise UserError unless `fulfilled`: `setting` has `value` and must be `wanted`."""
+    if not fulfilled:
+        raise UserError(f"{setting} is {value}; it must be {wanted}")
+
+
+def demand_temperature(temperature: float) -> None:
+    """Raise UserError for a temperature that is not positive."""
+    demand(temperature > 0, setting="temperature", value=temperature, wanted="more than 0")
+
+
+def demand_momentum(momentum: float) -> None:
+    """Raise UserError for a momentum outside [0, 1)."""
+    demand(0 <= momentum < 1, setting="momentum", value=momentum, wanted="from 0 to below 1")

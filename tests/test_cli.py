@@ -1,0 +1,163 @@
+"""The command line as a user meets it: one clear line and exit code 2 for mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from selfsight.cli import main
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(list(words))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def make_images(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for number in range(count):
+        pixels = random.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def assert_one_line(code: int, out: str, err: str, *parts: str) -> None:
+    assert code == 2
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.startswith("selfsight: ")]
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_a_missing_folder_is_one_line(run, tmp_path) -> None:
+    out = tmp_path / "run"
+    result = run("train", str(tmp_path / "absent"), "--out", str(out))
+    assert_one_line(*result, "absent")
+    assert not out.exists()
+
+
+def test_an_empty_folder_is_one_line(run, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run("train", str(tmp_path / "empty"), "--out", str(tmp_path / "run"))
+    assert_one_line(*result, "empty")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_image_is_too_few(run, tmp_path) -> None:
+    folder = make_images(tmp_path / "one", 1)
+    result = run("train", str(folder), "--out", str(tmp_path / "run"))
+    assert_one_line(*result, "at least 2")
+    assert not (tmp_path / "run").exists()
+
+
+def test_only_broken_images_are_one_line(run, tmp_path) -> None:
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(b"no image")
+    result = run("train", str(folder), "--out", str(tmp_path / "run"))
+    assert_one_line(*result, "3")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_larger_than_the_data_names_a_batch_that_fits(run, tmp_path) -> None:
+    folder = make_images(tmp_path / "few", 10)
+    result = run("train", str(folder), "--out", str(tmp_path / "run"))
+    assert_one_line(*result, "batch is 256", "--batch 4")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_method_is_answered_with_the_nearest(run, tmp_path) -> None:
+    result = run("train", "digits", "--out", str(tmp_path / "run"), "--method", "simcrl")
+    assert_one_line(*result, "did you mean 'simclr'")
+
+
+def test_an_unknown_setting_of_the_method_is_answered_with_the_nearest(run, tmp_path) -> None:
+    result = run("train", "digits", "--out", str(tmp_path / "run"), "--set", "temprature=1")
+    assert_one_line(*result, "did you mean 'temperature'")
+
+
+def test_a_setting_of_the_wrong_type_is_one_line(run, tmp_path) -> None:
+    result = run("train", "digits", "--out", str(tmp_path / "run"), "--set", "temperature=hot")
+    assert_one_line(*result, "temperature is 'hot'", "float")
+
+
+def test_an_unknown_option_is_one_line(run, tmp_path) -> None:
+    result = run("train", "digits", "--out", str(tmp_path / "run"), "--bacth", "3")
+    assert_one_line(*result, "--bacth")
+
+
+def test_an_unknown_encoder_is_answered_with_the_nearest(run, tmp_path) -> None:
+    result = run("train", "digits", "--out", str(tmp_path / "run"), "--encoder", "resnet81")
+    assert_one_line(*result, "resnet81")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_another_run_is_left_alone(run, tmp_path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "settings.toml").write_text("precious = 1")
+    result = run("train", "digits", "--out", str(out))
+    assert_one_line(*result, "holds another run", "--resume")
+    assert (out / "settings.toml").read_text() == "precious = 1"
+
+
+def test_a_folder_with_other_files_is_left_alone(run, tmp_path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    result = run("train", "digits", "--out", str(tmp_path))
+    assert_one_line(*result, "other files")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_file_in_the_place_of_the_run_is_one_line(run, tmp_path) -> None:
+    (tmp_path / "run").write_text("a file")
+    assert_one_line(*run("train", "digits", "--out", str(tmp_path / "run")), "is a file")
+
+
+def test_resuming_what_is_no_run_is_one_line(run, tmp_path) -> None:
+    result = run("train", "digits", "--out", str(tmp_path / "none"), "--resume")
+    assert_one_line(*result, "holds no run")
+
+
+def test_no_command_shows_the_help(run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("train", "evaluate", "embed", "export", "methods"):
+        assert command in out
+
+
+def test_every_method_is_listed_and_explained(run) -> None:
+    code, out, _ = run("methods")
+    assert code == 0
+    assert "simclr" in out
+    code, out, _ = run("methods", "simclr")
+    assert code == 0
+    for part in ("temperature = 0.2", "arXiv 2002.05709", "6.2", "How it fails"):
+        assert part in out
+
+
+def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("selfsight.cards.list_lines", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["methods"])
+
+
+def test_the_module_and_the_command_are_the_same() -> None:
+    out = subprocess.run(
+        [sys.executable, "-m", "selfsight", "--version"], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip()

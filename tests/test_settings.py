@@ -1,0 +1,54 @@
+import inspect
+from dataclasses import fields
+
+import pytest
+
+from selfsight import commands
+from selfsight.errors import UserError
+from selfsight.settings import Settings, read_settings, settings_from, write_settings
+
+
+def test_the_python_function_has_the_settings_as_arguments_with_the_same_defaults() -> None:
+    arguments = inspect.signature(commands.train).parameters
+    for field in fields(Settings):
+        assert arguments[field.name].default == field.default, field.name
+
+
+def test_settings_survive_a_file(tmp_path) -> None:
+    settings = Settings(method="rotation", steps=7, lr=0.25, held_out="x\n\udcff")
+    path = tmp_path / "settings.toml"
+    write_settings(path, settings, images="dir/a\udcff", method_settings={"crop": 0.5})
+    assert read_settings(path) == ("dir/a\udcff", settings, {"crop": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"batch": 1}, "batch is 1; it must be at least 2"),
+        ({"size": 4}, "size is 4"),
+        ({"epochs": 1.0, "minutes": 2.0}, "epochs and minutes are given"),
+        ({"steps": 0}, "steps is 0; it must be above 0"),
+        ({"epochs": float("nan")}, "epochs is nan"),
+        ({"warm_up": 1.0}, "warm_up is 1.0"),
+        ({"lr": -1.0}, "lr is -1.0"),
+        ({"threads": 0}, "threads is 0"),
+        ({"bach": 3}, "did you mean 'batch'"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(given, message) -> None:
+    with pytest.raises(UserError, match=message):
+        settings_from(given)
+
+
+def test_an_unknown_key_in_a_file_is_an_error_that_names_the_file(tmp_path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("images = 'x'\nbach = 3\n")
+    with pytest.raises(UserError, match=r"settings.toml: no setting 'bach'"):
+        read_settings(path)
+
+
+def test_a_broken_file_is_an_error_that_names_the_file(tmp_path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("batch = = 3")
+    with pytest.raises(UserError, match="settings.toml is not a settings file"):
+        read_settings(path)
