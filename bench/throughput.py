@@ -139,15 +139,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer-python", default="", help="a Python that can import lightly")
     arguments = parser.parse_args()
-    print(f"{arguments.encoder} ({arguments.stem} stem), {arguments.size} px, batch "
-          f"{arguments.batch}, {torch.get_num_threads()} threads, {Engine().precision}")
+    print(
+        f"{arguments.encoder} ({arguments.stem} stem), {arguments.size} px, batch "
+        f"{arguments.batch}, {torch.get_num_threads()} threads, {Engine().precision}"
+    )
     with tempfile.TemporaryDirectory() as cache:
         for method in arguments.methods.split(","):
             rates: dict[str, list[float]] = {"bare": [], "ours": [], "lightly": []}
             for _ in range(arguments.rounds):
                 rates["bare"].append(
-                    bare(method, encoder=arguments.encoder, stem=arguments.stem,
-                         size=arguments.size, batch=arguments.batch, steps=arguments.steps // 2)
+                    bare(
+                        method,
+                        encoder=arguments.encoder,
+                        stem=arguments.stem,
+                        size=arguments.size,
+                        batch=arguments.batch,
+                        steps=arguments.steps // 2,
+                    )
                 )
                 rates["ours"].append(ours(arguments.images, cache, arguments, method))
                 if arguments.peer_python and method == "simclr":

@@ -74,7 +74,10 @@ def test_the_callers_random_state_is_left_alone() -> None:
 
 def test_steps_and_seeds_draw_different_views() -> None:
     def losses(seed: int) -> list[float]:
-        return [r.loss for r in run(method(), steps=3, batch_at=lambda _: pictures(0), lr=0.0, seed=seed)]
+        return [
+            r.loss
+            for r in run(method(), steps=3, batch_at=lambda _: pictures(0), lr=0.0, seed=seed)
+        ]
 
     one, other = losses(1), losses(2)
     assert len({*one, *other}) == 6

@@ -43,12 +43,12 @@ def test_a_wrong_setting_is_named_with_what_would_be_right(given, message) -> No
 def test_an_unknown_key_in_a_file_is_an_error_that_names_the_file(tmp_path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("images = 'x'\nbach = 3\n")
-    with pytest.raises(UserError, match=r"settings.toml: no setting 'bach'"):
+    with pytest.raises(UserError, match=r"settings\.toml: no setting 'bach'"):
         read_settings(path)
 
 
 def test_a_broken_file_is_an_error_that_names_the_file(tmp_path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("batch = = 3")
-    with pytest.raises(UserError, match="settings.toml is not a settings file"):
+    with pytest.raises(UserError, match=r"settings\.toml is not a settings file"):
         read_settings(path)

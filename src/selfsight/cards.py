@@ -40,7 +40,9 @@ def card_lines(name: str) -> list[str]:
     lines.append("Settings (--set NAME=VALUE)" if settings else "Settings: none")
     for setting in settings:
         lines.append(f"  {setting.name} = {setting.default}")
-        lines += textwrap.wrap(setting.help, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines += textwrap.wrap(
+            setting.help, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
     return lines
 
 

@@ -18,6 +18,7 @@ app = App(
 )
 
 Positional = Parameter(show_default=False)
+DEFAULTS = Settings()
 
 
 @app.command
@@ -26,7 +27,7 @@ def train(
     /,
     *,
     out: Path,
-    settings: Annotated[Settings, Parameter(name="*")] = Settings(),
+    settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:

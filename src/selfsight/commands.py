@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from selfsight.errors import UserError
-from selfsight.settings import Settings, read_settings, settings_from
+from selfsight.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from selfsight.evaluation.evidence import Evidence
@@ -41,6 +41,7 @@ def train(
     threads: int | Literal["auto"] = "auto",
     cache: str = "auto",
     download: bool = False,
+    on_collapse: Literal["warn", "stop"] = "warn",
     looks: int = 10,
     checkpoint_minutes: float = 5.0,
     method_settings: Mapping[str, object] = NO_SETTINGS,

@@ -88,7 +88,9 @@ def _verdict(found: Evidence | None, state: State) -> Verdict:
         rows = {row.name: row.linear.accuracy.value for row in found.rows}
         difference = found.difference("encoder", "untrained").linear
         gain = (difference.low, difference.high)
-    return judge(finite=state.finite, look=state.last_look, rows=rows, gain=gain)
+    return judge(
+        finite=state.finite, collapse=state.collapse, look=state.last_look, rows=rows, gain=gain
+    )
 
 
 def _machine(engine: Engine) -> dict[str, str | int]:
@@ -106,7 +108,9 @@ def _machine(engine: Engine) -> dict[str, str | int]:
 def _processor() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+            names = [
+                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
+            ]
     except OSError:
         names = []
     return names[0] if names else platform.processor() or platform.machine()

@@ -26,5 +26,6 @@ class Ema(nn.Module):
     @torch.no_grad()
     def update(self, online: nn.Module, *, momentum: float) -> None:
         """Move every weight to `momentum` x itself + (1 - `momentum`) x the online weight."""
-        slow, fast = list(self.network.parameters()), list(online.parameters())
+        slow: list[Tensor] = list(self.network.parameters())
+        fast: list[Tensor] = list(online.parameters())
         torch._foreach_lerp_(slow, fast, 1 - momentum)

@@ -1,10 +1,11 @@
 """Device, precision and processes: the only file that knows the distributed engine.
 
-Lightning Fabric stands behind it: it reads what torchrun (or SLURM, MPI, …) left in the environment,
-starts the process group and wraps the module for data-parallel training. One process does not
-notice it.
+Lightning Fabric stands behind it: it reads what torchrun (or SLURM, MPI, …) left in the
+environment, starts the process group and wraps the module for data-parallel training. One process
+does not notice it.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from torch.optim import Optimizer
 from selfsight.errors import UserError
 from selfsight.gather import process_rank, world_size
 from selfsight.method import Method, Step, Views
+from selfsight.nets.synchronised import synchronise
 
 Forward = Callable[[Views, float], Step]
 
@@ -26,6 +28,7 @@ class Engine:
     def __init__(self, *, device: str = "auto", precision: str = "auto") -> None:
         from lightning_fabric import Fabric
 
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # we say what we use
         self.device = _device(device)
         self.precision = _precision(precision, self.device)
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -47,7 +50,12 @@ class Engine:
         return process_rank() == 0
 
     def set_up(self, method: Method, optimiser: Optimizer) -> tuple[Forward, Optimizer]:
-        """Return the method's forward pass and the optimiser, placed and wrapped."""
+        """Return the method's forward pass and the optimiser, placed and wrapped.
+
+        With several processes, batch norm is over all of their batches.
+        """
+        if world_size() > 1:
+            synchronise(method)
         return self._fabric.setup(method, optimiser)  # type: ignore[no-any-return]
 
     def backward(self, loss: Tensor) -> None:
@@ -57,6 +65,7 @@ class Engine:
     def place(self, rows: Any) -> Tensor:
         """Return this process's share of a batch of arrays as a tensor on the device."""
         share = len(rows) // world_size()
+        assert share * world_size() == len(rows), "the batch must divide among the processes"
         mine = rows[process_rank() * share : (process_rank() + 1) * share]
         return torch.from_numpy(mine).to(self.device, non_blocking=True)
 

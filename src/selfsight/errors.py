@@ -10,7 +10,7 @@ class UserError(ValueError):
 
 
 def suggest(wrong: str, known: list[str]) -> str:
-    """Return " (did you mean 'x'?)" for the known word nearest to `wrong`, or "" if none is near."""
+    """Return " (did you mean 'x'?)" for the known word nearest to `wrong`, or ""."""
     from difflib import get_close_matches
 
     near = get_close_matches(wrong, known, n=1, cutoff=0.5)

@@ -16,7 +16,7 @@ THUMB = 64  # px, at most
 
 
 def write_views(folder: Path, method: Method, images: ImageSet, *, seed: int) -> None:
-    """Write `views.npz`: stored images in column 0, then the views that the method makes of them."""
+    """Write `views.npz`: stored images in column 0, then the views made of them."""
     rows = np.linspace(0, len(images) - 1, min(SHEET, len(images))).astype(np.int64)
     stored = torch.from_numpy(images.batch(rows))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -44,9 +44,7 @@ def write_held_out(
     )
 
 
-def _fitted(
-    images: torch.Tensor, side: int
-) -> UInt8[np.ndarray, "images channels side side"]:
+def _fitted(images: torch.Tensor, side: int) -> UInt8[np.ndarray, "images channels side side"]:
     if images.shape[-1] != side:
         images = F.interpolate(
             images, size=(side, side), mode="bilinear", antialias=True, align_corners=False

@@ -6,9 +6,10 @@ What comes after the last step is in `conclude.py`.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
 import torch
 from torch.optim import Optimizer
 
@@ -20,14 +21,18 @@ from selfsight.data.splits import batch_rows
 from selfsight.display import Display
 from selfsight.engine import Engine
 from selfsight.errors import UserError
+from selfsight.gather import world_size
 from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
-from selfsight.method import Method
+from selfsight.method import Method, Situation
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.run import Run
 from selfsight.settings import Settings
+
+GREY = (0.5, 0.5, 0.5)  # stands in for the pixel statistics until the images are read
+
 
 class Interrupted(Exception):
     """The user pressed Ctrl-C; everything is saved."""
@@ -48,10 +53,17 @@ def fit(
     if settings.threads != "auto":
         torch.set_num_threads(settings.threads)
     engine = Engine(device=settings.device, precision=settings.precision)
+    if settings.batch % world_size():
+        raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
+    build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # mistakes before long work
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
+    if not resume:
+        own = suited(kind, own, settings=settings, images=len(material.train), say=display.say)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        method = build_method(kind, own, settings=settings, material=material).to(engine.device)
+        method = build_method(
+            kind, own, settings=settings, mean=material.mean, std=material.std
+        ).to(engine.device)
     optimiser = build_optimiser(
         _optimiser_name(method, settings),
         method.param_groups(),
@@ -72,18 +84,41 @@ def fit(
     return run
 
 
+def suited(
+    kind: type[Method],
+    own: dict[str, object],
+    *,
+    settings: Settings,
+    images: int,
+    say: Callable[[str], None],
+) -> dict[str, object]:
+    """Return the method's settings with the defaults that this situation changes, said aloud."""
+    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
+    changed = {}
+    for adjustment in kind.suited(situation):
+        if adjustment.setting not in own:
+            say(f"{adjustment.setting} = {adjustment.value}: {adjustment.reason}")
+            changed[adjustment.setting] = adjustment.value
+    return own | changed
+
+
 def build_method(
-    kind: type[Method], own: dict[str, object], *, settings: Settings, material: Material
+    kind: type[Method],
+    own: dict[str, object],
+    *,
+    settings: Settings,
+    mean: Sequence[float],
+    std: Sequence[float],
 ) -> Method:
     """Return the method around a fresh encoder for these images; torch's seed decides both."""
     encoder = build_encoder(
         settings.encoder,
         image_size=settings.size,
         stem=settings.stem,
-        mean=material.mean,
-        std=material.std,
+        mean=mean,
+        std=std,
     )
-    method: Method = kind(encoder, **own)  # type: ignore[arg-type]
+    method: Method = kind(encoder, **own)
     return method
 
 
@@ -167,6 +202,8 @@ def _train(
             if engine.first:
                 keep.record(record)
             state.step, state.finite = record.step, record.finite
+            if state.collapse and settings.on_collapse == "stop":
+                break
             if interrupted.is_set():
                 if engine.first:
                     keep.checkpoint()
@@ -179,9 +216,7 @@ def _train(
         keep.end()
 
 
-def _batches(
-    images: ImageSet, settings: Settings, engine: Engine
-) -> Callable[[int], torch.Tensor]:
+def _batches(images: ImageSet, settings: Settings, engine: Engine) -> Callable[[int], torch.Tensor]:
     def batch_at(number: int) -> torch.Tensor:
         rows = batch_rows(number, images=len(images), batch=settings.batch, seed=settings.seed)
         return engine.place(images.batch(rows))

@@ -6,6 +6,9 @@ data-parallel training then averages weights' gradients over the W processes: W 
 and divided by W, give the gradient of one process with the whole batch.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -13,10 +16,24 @@ import torch.distributed as dist
 from jaxtyping import Shaped
 from torch import Tensor
 
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Make this process the only one for the block: it looks at a network while others train."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
 
 def world_size() -> int:
     """Return the number of processes that train together: 1 without a launcher."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    if _alone.get() or not (dist.is_available() and dist.is_initialized()):
+        return 1
+    return dist.get_world_size()
 
 
 def process_rank() -> int:
@@ -31,7 +48,7 @@ def gather(rows: Shaped[Tensor, "batch *rest"]) -> Shaped[Tensor, "all_batches *
     """
     if world_size() == 1:
         return rows
-    gathered: Tensor = _Gather.apply(rows)  # type: ignore[no-untyped-call]
+    gathered: Tensor = _Gather.apply(rows)
     return gathered
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from selfsight.data.images import ImageSet
+from selfsight.diagnosis.collapse import find_collapse
 from selfsight.display import Display, look_text
 from selfsight.errors import UserError
 from selfsight.look import looker
@@ -28,7 +29,9 @@ class State:
     seconds: float = 0.0
     finite: bool = True
     looking: float = 0.0
+    first_look: dict[str, Any] = field(default_factory=dict)
     last_look: dict[str, Any] = field(default_factory=dict)
+    collapse: str = ""  # what the last look shows, in words; empty if nothing
     losses: list[float] = field(default_factory=list)
     saved_at: float = 0.0
 
@@ -117,12 +120,23 @@ class Keeper:
         loss = sum(state.losses) / len(state.losses)
         state.losses = []
         state.last_look = self.look(self.method, record, loss)
+        state.first_look = state.first_look or state.last_look
         state.last_look["seconds"] = state.seconds
+        if record.finite:
+            self._watch()
         self.pending.append(state.last_look)
         spent = time.monotonic() - began
         state.looking += spent
         self.rate_since += spent  # looking is not training: the shown speed leaves it out
         state.seconds = time.monotonic() - self.began
+
+    def _watch(self) -> None:
+        found = find_collapse(self.state.last_look, self.state.first_look)
+        before, self.state.collapse = self.state.collapse, str(found) if found else ""
+        if self.state.collapse != before and found:
+            self.display.say(f"after step {self.state.step}: {found}")
+        elif before and not found:
+            self.display.say(f"after step {self.state.step}: the run has recovered")
 
     def _flush(self) -> None:
         self.run.append(self.pending)
@@ -172,5 +186,3 @@ def fingerprint(images: ImageSet) -> str:
     for path in images.paths:
         names.update(path.encode("utf-8", "surrogateescape") + b"\0")
     return f"{len(images)} {names.hexdigest()}"
-
-

@@ -2,20 +2,25 @@
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import torch
 
 from selfsight.data.images import ImageSet
 from selfsight.diagnosis.spread import effective_rank, ideal_spread, mean_cosine, spread
-from selfsight.evaluation.embed import embed, encoder_function
+from selfsight.evaluation.embed import Embeddings, embed, encoder_function
 from selfsight.evaluation.knn import knn_accuracy
+from selfsight.gather import alone
 from selfsight.loop import Record
 from selfsight.material import Material
-from selfsight.method import Method
+from selfsight.method import Method, Step
 
 BANK, QUERIES = 1000, 500  # images of the live kNN
 NEIGHBOURS, TEMPERATURE = 20, 0.07
+WATCHED = 256  # held-out images on which a collapse is looked for
+ENTROPIES = ("assignment_entropy", "mean_assignment_entropy")
 
 
 def looker(
@@ -28,34 +33,72 @@ def looker(
     """
     bank = _labelled(material.train, BANK, seed)
     queries = _labelled(material.held_out, QUERIES, seed)
+    watched = _watched(material)
 
     def look(method: Method, record: Record, loss: float) -> dict[str, Any]:
         nothing = method.knows_nothing(batch)
-        watched = record.watched
-        knn = None
-        if len(bank) and len(queries) and record.finite:
-            encode = encoder_function(method.exported, device=str(watched.device))
-            knn = knn_accuracy(
-                embed(encode, bank),
-                embed(encode, queries),
-                k=NEIGHBOURS,
-                temperature=TEMPERATURE,
-            )
-        return {
+        fields = {
             "kind": "look",
             "step": record.step,
             "progress": record.progress,
             "knows_nothing": nothing,
+            "perfect": method.perfect,
             "loss": loss,
             "loss_share": (nothing - loss) / (nothing - method.perfect),
-            "spread": spread(watched),
-            "spread_ideal": ideal_spread(watched.shape[1]),
-            "effective_rank": effective_rank(watched) if math.isfinite(loss) else math.nan,
-            "mean_cosine": mean_cosine(watched),
-            "knn": knn,
+            "knn": None,
         }
+        if not record.finite:
+            return fields | _nowhere(record.watched.shape[1])
+        if len(bank) and len(queries):
+            encode = encoder_function(method.exported, device=str(record.watched.device))
+            fields["knn"] = _knn(embed(encode, bank), embed(encode, queries))
+        step = _rehearsed(method, watched.to(record.watched.device), record.progress, seed)
+        return fields | _measured(method, step, images=len(watched))
 
     return look
+
+
+def _knn(bank: Embeddings, queries: Embeddings) -> float | None:
+    """Return the live kNN accuracy, or None when the weights have just become no numbers."""
+    if not (np.isfinite(bank.features).all() and np.isfinite(queries.features).all()):
+        return None
+    return knn_accuracy(bank, queries, k=NEIGHBOURS, temperature=TEMPERATURE)
+
+
+def _rehearsed(method: Method, images: torch.Tensor, progress: float, seed: int) -> Step:
+    """Return the step that a copy of the method makes of the images: looking changes nothing."""
+    copy = deepcopy(method).train()
+    with alone(), torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        return copy(copy.views(images), min(progress, 0.999))  # type: ignore[no-any-return]
+
+
+def _measured(method: Method, step: Step, *, images: int) -> dict[str, Any]:
+    z = step.watched.float()
+    scale = float(z.std(0).mean()) if method.scale_matters else None
+    return {
+        "spread": spread(z),
+        "spread_ideal": ideal_spread(z.shape[1]),
+        "effective_rank": effective_rank(z),
+        "mean_cosine": mean_cosine(z),
+        "scale": scale,
+        "loss_watched": float(step.loss),
+        "collapsed": method.collapsed(images),
+        **{name: float(step.logs[name]) if name in step.logs else None for name in ENTROPIES},
+    }
+
+
+def _nowhere(dim: int) -> dict[str, Any]:
+    """Return the measurements of a network that has diverged: none of them is a number."""
+    names = ("spread", "effective_rank", "mean_cosine", "loss_watched")
+    nothing = dict.fromkeys(("scale", "collapsed", *ENTROPIES))
+    return dict.fromkeys(names, math.nan) | {"spread_ideal": ideal_spread(dim)} | nothing
+
+
+def _watched(material: Material) -> torch.Tensor:
+    images = material.held_out if len(material.held_out) >= 2 else material.train
+    rows = np.unique(np.linspace(0, len(images) - 1, WATCHED).astype(np.int64))
+    return torch.from_numpy(images.batch(rows))
 
 
 def _labelled(images: ImageSet, count: int, seed: int) -> ImageSet:

@@ -1,4 +1,4 @@
-"""Evidence for one encoder: the same measurements on it, on its untrained twin, and on raw pixels."""
+"""Evidence for one encoder: the same measurements on it, its untrained twin and raw pixels."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from selfsight.data.images import ImageSet, open_images
 from selfsight.data.splits import stratified_sample
 from selfsight.display import Display
 from selfsight.errors import UserError
-from selfsight.evaluation.embed import Embeddings, embed, encoder_function
+from selfsight.evaluation.embed import Embeddings, Encode, embed, encoder_function
 from selfsight.evaluation.evidence import Evidence, measure
 from selfsight.evaluation.pixels import pixel_features
 from selfsight.material import same_classes
@@ -35,15 +35,18 @@ def evidence_for(
     if not len(train) or not len(test) or len(np.unique(train.labels.index)) < 2:
         return None
     rows = []
-    for name, encode in (
-        ("encoder", encoder_function(encoder, device)),
-        ("untrained", encoder_function(untrained(encoder, seed=seed), device)),
-        ("pixels", pixel_features),
-    ):
+    sources: dict[str, Encode] = {
+        "encoder": encoder_function(encoder, device),
+        "untrained": encoder_function(untrained(encoder, seed=seed), device),
+        "pixels": pixel_features,
+    }
+    for name, encode in sources.items():
         parts: list[Embeddings] = []
         for part, images in (("train", train), ("test", test)):
 
-            def show(_: str, done: int, total: int, *, what: str = f"{name}: {part} images") -> None:
+            def show(
+                _: str, done: int, total: int, *, what: str = f"{name}: {part} images"
+            ) -> None:
                 progress(f"embedding, {what}", done, total)
 
             parts.append(embed(encode, images, progress=show))

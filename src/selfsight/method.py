@@ -82,6 +82,7 @@ class Method(nn.Module, ABC):
     card: ClassVar[Card]
     recipe: ClassVar[Recipe]
     perfect: float = 0.0  # the loss of a network that solves the task
+    scale_matters: ClassVar[bool] = False  # whether the loss sees the length of the watched vectors
     smallest_encoder: ClassVar[str] = "convnet"  # one that it works with: for tests and examples
 
     encoder: Encoder

@@ -5,9 +5,21 @@ or empty queue.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from selfsight.precision import full_precision
+
+
+@full_precision
+def nearest(
+    z: Float[Tensor, "batch dim"], rows: Float[Tensor, "length dim"]
+) -> tuple[Float[Tensor, " batch"], Int[Tensor, " batch"]]:
+    """Return the largest cosine of each z with one of `rows`, and which row that is."""
+    cosines = F.normalize(z.detach(), dim=1) @ F.normalize(rows.detach(), dim=1).T
+    largest, place = cosines.max(1)
+    return largest, place
 
 
 class Ring(nn.Module):

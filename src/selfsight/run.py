@@ -75,7 +75,7 @@ class Run:
         return str(self.evidence.get("verdict", {}).get("sentence", ""))
 
     def records(self, kind: str) -> list[dict[str, Any]]:
-        """Return the records of a kind ("step" or "look") in order; a torn last line is left out."""
+        """Return the records of a kind ("step" or "look") in order, less a torn last line."""
         try:
             lines = (self.path / "records.jsonl").read_text("utf-8").splitlines()
         except FileNotFoundError:

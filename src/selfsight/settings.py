@@ -61,6 +61,8 @@ class Settings:
     """Folder for decoded images (auto: `.selfsight-cache` beside the run)."""
     download: bool = False
     """Allow a named image set to be downloaded."""
+    on_collapse: Literal["warn", "stop"] = "warn"
+    """What to do when the run has collapsed."""
     looks: int = 10
     """How often the held-out images are measured while training goes on."""
     checkpoint_minutes: float = 5.0
@@ -104,7 +106,9 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     known = names_of_settings()
     for name in given:
         if name not in known:
-            raise UserError(f"no setting {name!r}{suggest(name, known)}; see selfsight train --help")
+            raise UserError(
+                f"no setting {name!r}{suggest(name, known)}; see selfsight train --help"
+            )
     return Settings(**given)
 
 

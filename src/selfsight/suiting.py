@@ -1,4 +1,6 @@
-"""What several methods do with their settings: fit them to a situation, and refuse the impossible."""
+"""What methods do with their settings: fit them to a situation, refuse those that cannot work."""
+
+from collections.abc import Mapping
 
 from selfsight.errors import UserError
 from selfsight.method import Adjustment, Situation
@@ -34,15 +36,16 @@ def slower_teacher(situation: Situation, *, momentum: float) -> list[Adjustment]
     return [Adjustment("momentum", slower, reason)]
 
 
-def demand(fulfilled: bool, *, setting: str, value: object, wanted: str) -> None:  # noqa: FBT001
+def demand(fulfilled: bool, *, setting: str, value: object, wanted: str) -> None:
     """Raise UserError unless `fulfilled`: `setting` has `value` and must be `wanted`."""
     if not fulfilled:
         raise UserError(f"{setting} is {value}; it must be {wanted}")
 
 
-def demand_temperature(temperature: float) -> None:
-    """Raise UserError for a temperature that is not positive."""
-    demand(temperature > 0, setting="temperature", value=temperature, wanted="more than 0")
+def demand_positive(settings: Mapping[str, float]) -> None:
+    """Raise UserError for the first of `settings`, values by name, that is not positive."""
+    for setting, value in settings.items():
+        demand(value > 0, setting=setting, value=value, wanted="more than 0")
 
 
 def demand_momentum(momentum: float) -> None:

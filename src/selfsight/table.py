@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,7 +27,10 @@ def write_table(path: Path, embeddings: "Embeddings", images: ImageSet) -> None:
     """Write path, label ("" where unknown) and feature of every image, in one move."""
     names = np.array([*images.labels.names, ""], dtype=object)
     labels = names[images.labels.index]
-    paths = [text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for text in images.paths]
+    paths = [
+        text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        for text in images.paths
+    ]
     partial = path.with_name(path.name + ".part")
     try:
         if path.suffix == ".parquet":
@@ -47,7 +50,10 @@ def write_table(path: Path, embeddings: "Embeddings", images: ImageSet) -> None:
 
 
 def _write_parquet(
-    path: Path, paths: list[str], labels: list[str], features: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+    path: Path,
+    paths: list[str],
+    labels: list[str],
+    features: np.ndarray[tuple[int, int], np.dtype[np.float32]],
 ) -> None:
     arrow = _pyarrow()
     from pyarrow import parquet
@@ -59,11 +65,11 @@ def _write_parquet(
     parquet.write_table(table, path)
 
 
-def _pyarrow() -> object:
+def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
         raise UserError(
-            "writing .parquet needs pyarrow: pip install 'selfsight[parquet]', or use --out FILE.npz"
+            "writing .parquet needs pyarrow: pip install 'selfsight[parquet]', or name a .npz"
         ) from None
     return pyarrow

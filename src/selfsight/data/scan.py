@@ -23,7 +23,7 @@ BETWEEN_REPORTS = 5000  # files
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The files under a folder, in a fixed order: by name, those of a folder before those of its folders.
+    """The files under a folder, by name, those of a folder before those of the folders in it.
 
     Paths are relative to the root; bytes of names that are not UTF-8 are kept as lone surrogates,
     as `os.fsdecode` does.

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-COLLAPSED_SPREAD = 0.1  # of 1/sqrt(d): below it the vectors are nearly one point
-COLLAPSED_RANK = 1.5  # effective rank of the watched vectors
 MARGIN = 0.01  # smallest gain over the untrained encoder that is called learning
 
 
@@ -18,13 +16,18 @@ class Verdict:
 
 
 def judge(
-    *, finite: bool, look: Mapping[str, Any], rows: Mapping[str, float], gain: tuple[float, float]
+    *,
+    finite: bool,
+    collapse: str,
+    look: Mapping[str, Any],
+    rows: Mapping[str, float],
+    gain: tuple[float, float],
 ) -> Verdict:
     """Return the verdict on a run.
 
-    finite: whether the last loss was a number. look: the last look at the run (spread,
-    spread_ideal, effective_rank, loss, loss_share, step). rows: linear-probe accuracy by row name
-    (encoder, untrained, pixels), empty without labels. gain: the confidence interval of the
+    finite: whether the last loss was a number. collapse: what the last look shows, empty if
+    nothing. look: the last look at the run (loss_share, step). rows: linear-probe accuracy by row
+    name (encoder, untrained, pixels), empty without labels. gain: the confidence interval of the
     encoder's accuracy minus the untrained encoder's on the same images.
     """
     if not finite:
@@ -33,14 +36,8 @@ def judge(
             f"Diverged: the loss stopped being a number after step {look['step']}. "
             "Lower the learning rate (--lr) or use --precision fp32.",
         )
-    share = look["spread"] / look["spread_ideal"]
-    if share < COLLAPSED_SPREAD or look["effective_rank"] < COLLAPSED_RANK:
-        return Verdict(
-            "collapsed",
-            f"Collapsed: the watched vectors are nearly one point or one line (spread {share:.2f} "
-            f"of the ideal, effective rank {look['effective_rank']:.1f}); the encoder tells images "
-            "apart no longer.",
-        )
+    if collapse:
+        return Verdict("collapsed", f"Collapsed. {collapse[0].upper()}{collapse[1:]}.")
     if not rows:
         return Verdict(
             "unmeasured",

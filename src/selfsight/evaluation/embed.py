@@ -4,17 +4,16 @@ A trained encoder, an untrained one, raw pixels and a stranger's network are all
 batch of uint8 images to a batch of float vectors, so they are measured alike.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int64, UInt8
-from torch import Tensor, nn
+from jaxtyping import Float, Float32, Int64, UInt8
 
+from selfsight.data.images import ImageSet, quiet
 from selfsight.errors import UserError
+from selfsight.nets.encoder import Encoder
 
 Encode = Callable[
     [UInt8[np.ndarray, "batch channels height width"]], Float[np.ndarray, "batch dim"]
@@ -52,53 +51,8 @@ class Embeddings:
         return self if known.all() else Embeddings(self.features[known], self.labels[known])
 
 
-@runtime_checkable
-class HasIndex(Protocol):
-    """What is needed of the labels of images: `index`, a class number per image, -1 if unknown."""
-
-    @property
-    def index(self) -> Int[np.ndarray, "images"]:
-        """Return the class number of every image."""
-
-
-@runtime_checkable
-class Images(Protocol):
-    """What `embed` needs of images; `selfsight.data.images.ImageSet` has it."""
-
-    @property
-    def labels(self) -> HasIndex:
-        """Return the labels of the images."""
-
-    def __len__(self) -> int: ...
-
-    def batch(
-        self, rows: Int[np.ndarray, "rows"], /
-    ) -> UInt8[np.ndarray, "rows channels side side"]:
-        """Return the pixels of some images."""
-
-
-@runtime_checkable
-class HasEncode(Protocol):
-    """A network with `encode`, from uint8 images to features; `selfsight.nets.encoder.Encoder`."""
-
-    def encode(
-        self, images: UInt8[Tensor, "batch channels height width"], /
-    ) -> Float[Tensor, "batch dim"]:
-        """Return the features of images."""
-
-    def modules(self) -> Iterator[nn.Module]:
-        """Return the network's modules."""
-
-    def to(self, device: str, /) -> object:
-        """Move the network's weights."""
-
-
-def quiet(phase: str, done: int, total: int) -> None:
-    """Show no progress."""
-
-
 def embed(
-    encode: Encode, images: Images, *, batch: int = 512, progress: Progress = quiet
+    encode: Encode, images: ImageSet, *, batch: int = 512, progress: Progress = quiet
 ) -> Embeddings:
     """Return the features of all images in their order, as float32, with their labels.
 
@@ -119,7 +73,7 @@ def embed(
     return Embeddings(features, np.asarray(images.labels.index, dtype=np.int64))
 
 
-def encoder_function(encoder: HasEncode, device: str = "cpu") -> Encode:
+def encoder_function(encoder: Encoder, device: str = "cpu") -> Encode:
     """Return the function from uint8 images to float32 features that an encoder computes.
 
     The encoder is moved to `device` and stays there. Looking does not change it: batch norm uses
@@ -131,23 +85,8 @@ def encoder_function(encoder: HasEncode, device: str = "cpu") -> Encode:
         pixels: UInt8[np.ndarray, "batch channels height width"],
     ) -> Float32[np.ndarray, "batch dim"]:
         # A copy, because a read-only (memory-mapped) array cannot become a tensor.
-        images = torch.tensor(pixels, device=device)
-        with _evaluating(encoder), torch.inference_mode():
-            features = encoder.encode(images)
+        features = encoder.encode(torch.tensor(pixels))
         found: Float32[np.ndarray, "batch dim"] = features.float().cpu().numpy()
         return found
 
     return encode
-
-
-@contextmanager
-def _evaluating(network: HasEncode) -> Iterator[None]:
-    # Module by module, because a part may have been frozen in evaluation mode by its owner.
-    modes = [(module, module.training) for module in network.modules()]
-    for module, _ in modes:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

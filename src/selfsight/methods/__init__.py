@@ -26,7 +26,9 @@ def find(name: str) -> type[Any]:
     found = [
         value
         for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Method) and value.__module__ == module.__name__
+        if inspect.isclass(value)
+        and issubclass(value, Method)
+        and value.__module__ == module.__name__
     ]
     assert len(found) == 1, f"{module.__name__} must define exactly one Method"
     return found[0]

@@ -18,7 +18,7 @@ from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
-from selfsight.suiting import demand
+from selfsight.suiting import demand_positive
 from selfsight.views.presets import EachOf, byol_pair
 
 
@@ -65,7 +65,7 @@ class BarlowTwins(Method):
         crop: Annotated[float, "smallest share of the area in a crop; paper 0.08"] = 0.08,
     ) -> None:
         super().__init__()
-        demand(projection > 1, setting="projection", value=projection, wanted="2 or more")
+        demand_positive({"projection": projection})
         self.encoder = encoder
         self.projector = mlp([encoder.dim, projection, projection, projection], last_bias=False)
         self.off_diagonal, self.dim = off_diagonal, projection

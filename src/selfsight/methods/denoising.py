@@ -33,8 +33,7 @@ def denoising_loss(
 ) -> Float[Tensor, ""]:
     """Return the squared error, the mean with weight 1 on corrupted pixels, `untouched` on others.
 
-    This is the emphasised loss of the 2010 paper with its weights alpha = 1 and beta = `untouched`,
-    divided by their sum, so that a constant prediction has one value whatever the emphasis.
+    The weights' sum divides, so a constant prediction has one value whatever the emphasis.
     """
     weights = torch.where(corrupted, 1.0, untouched).to(predicted).expand_as(predicted)
     return (weights * (predicted - images).square()).sum() / weights.sum()
@@ -47,7 +46,7 @@ def corrupt(
 
     gaussian: noise of standard deviation `amount` on every value, not clipped. masking: the share
     `amount` of each image's pixels, all channels of them, becomes 0. salt_and_pepper: the same, 0
-    or 1 by a toss. The share is exact in every image, as in the paper.
+    or 1 by a toss. The share is exact in every image.
     """
     if noise == "gaussian":
         noisy = images + amount * torch.randn_like(images)
@@ -82,11 +81,9 @@ class Denoising(Method):
         self,
         encoder: Encoder,
         *,
-        noise: Annotated[Noise, "kind of noise, drawn anew at every step; paper: all three"] = (
-            "gaussian"
-        ),
+        noise: Annotated[Noise, "kind of noise, drawn anew at every step"] = ("gaussian"),
         amount: Annotated[
-            float, "deviation of the Gaussian (pixels in 0..1) or share of pixels; paper .1 to .5"
+            float, "deviation of the Gaussian (pixels in 0..1) or share of pixels; usual .1 to .5"
         ] = 0.25,
         untouched: Annotated[float, "weight of pixels without noise, others have 1; ours"] = 1.0,
         crop: Annotated[float, "smallest share of the area in a crop; ours"] = 0.5,

@@ -59,8 +59,9 @@ def dino_loss(
 def teacher_shares(
     teacher: list[Scores], centre: Float[Tensor, "outputs"], *, temperature: float
 ) -> list[Scores]:
-    """Return softmax((scores - centre) / temperature): centring against one output that wins,
-    a low temperature against all outputs alike.
+    """Return softmax((scores - centre) / temperature).
+
+    Centring is against one output that always wins, a low temperature against all outputs alike.
     """
     return [view.sub(centre).div(temperature).softmax(1) for view in teacher]
 
@@ -88,14 +89,14 @@ class DINO(Method):
         self,
         encoder: Encoder,
         *,
-        outputs: Annotated[int, "classes that the head sorts into; paper 65536"] = 1024,
+        outputs: Annotated[int, "classes that the head sorts into; paper 65536"] = 512,
         student_temperature: Annotated[float, "paper 0.1; of the student's softmax"] = 0.1,
         teacher_temperature: Annotated[float, "lower is sharper; code 0.04, paper to 0.07"] = 0.04,
         momentum: Annotated[float, "of the teacher at first, rises to 1; paper 0.996"] = 0.99,
         centre_momentum: Annotated[float, "of the centre of the teacher's scores; code 0.9"] = 0.9,
         frozen: Annotated[float, "first share of training with a fixed last layer; 1 epoch"] = 0.02,
         hidden: Annotated[int, "width of the head's hidden layers; paper 2048"] = 512,
-        projection: Annotated[int, "width of the vectors before the last layer; paper 256"] = 256,
+        projection: Annotated[int, "width of the vectors before the last layer; paper 256"] = 64,
         local_crops: Annotated[int, "small views for the student alone; paper 8"] = 2,
         local_size: Annotated[float, "side of a small view, share of a large; paper 96/224"] = 0.5,
         division: Annotated[float, "share of the area between small and large; paper 0.4"] = 0.4,
@@ -138,7 +139,7 @@ class DINO(Method):
 
     @torch.no_grad()
     def _teach(self, views: Views) -> list[Scores]:
-        encoder, projector, prototypes = self.teacher.network
+        encoder, projector, prototypes = self.teacher.network.children()
         z = projector(encoder(torch.cat(views)))
         return [prototypes(gather(part), frozen=True) for part in z.chunk(len(views))]
 
@@ -164,24 +165,25 @@ class DINO(Method):
     @property
     def exported(self) -> Encoder:
         """Return the teacher's encoder, which is better than the student's."""
-        encoder = self.teacher.network[0]  # type: ignore[index]
+        encoder = next(self.teacher.network.children())
         assert isinstance(encoder, Encoder)
         return encoder
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
-        """Return ln K: a student that gives every output the same share."""
-        return log(len(self.centre))
+        """Return the loss of independent random directions, ln K + 1 / (2 d t^2) roughly."""
+        outputs, dim = self.prototypes.weight.shape
+        return log(outputs) + 1 / (2 * dim * self.student_temperature**2)
 
     def collapsed(self, batch: int) -> float:  # noqa: ARG002
-        """Return ln K: all outputs alike. (The other collapse, one output alone, has loss 0.)"""
+        """Return ln K: all outputs alike; the other collapse, one output alone, has loss 0."""
         return log(len(self.centre))
 
     @classmethod
     def suited(cls, situation: Situation) -> list[Adjustment]:
         """Return fewer outputs than images, and a slower teacher for small batches."""
         slower = slower_teacher(situation, momentum=0.99)
-        fewer = fitting_count(1024, images=situation.images)
-        if fewer == 1024:
+        fewer = fitting_count(512, images=situation.images)
+        if fewer == 512:
             return slower
-        reason = f"1,024 would be more than a quarter of the {situation.images:,} images"
+        reason = f"512 would be more than a quarter of the {situation.images:,} images"
         return [Adjustment("outputs", fewer, reason), *slower]

@@ -39,12 +39,13 @@ def coding_rate(z: Vectors, *, epsilon: float) -> Float[Tensor, ""]:
     gram = z @ z.T if batch < dim else z.T @ z  # both have the same determinant
     gram = torch.eye(len(gram), dtype=z.dtype, device=z.device) + dim / (batch * epsilon) * gram
     # half the log determinant: that of the triangle whose square it is
-    return torch.linalg.cholesky(gram).diagonal().log().sum()
+    rate: Tensor = torch.linalg.cholesky(gram).diagonal().log().sum()
+    return rate
 
 
 @full_precision
 def emp_ssl_loss(
-    views: list[Vectors], *, epsilon: float = 0.2, invariance: float = 200
+    views: list[Vectors], *, epsilon: float = 0.2, invariance: float = 200.0
 ) -> Float[Tensor, ""]:
     """Return -R - `invariance` x cosine with the mean vector of the image; the mean over views.
 
@@ -84,7 +85,8 @@ class EmpSSL(Method):
         "costs a quarter. What is kept is the encoder and one whole image gives its features "
         "(paper: a layer of the head, the mean over 128 patches). AdamW instead of SGD with LARC.",
         fails="A step with V patches costs as much as V / 2 steps with two such views: compare "
-        "methods at equal time, not at equal epochs. A coding rate near 1/2 ln(1 + d / epsilon) is a collapse.",
+        "methods at equal time, not at equal epochs. A coding rate near 1/2 ln(1 + d / epsilon) "
+        "is a collapse.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
 

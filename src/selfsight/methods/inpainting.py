@@ -15,23 +15,21 @@ loss sees the critic's weights detached, and one step moves both.
 
 from dataclasses import replace
 from math import log
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import interpolate, softplus
+from torch.nn.functional import softplus
 
 from selfsight.errors import UserError
 from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.decoders import critic, map_decoder, map_width, pooled
 from selfsight.nets.encoder import Encoder
 from selfsight.precision import full_precision
+from selfsight.views.holes import Region, draw_holes
 from selfsight.views.presets import light, one_view
-
-Region = Literal["random", "centre"]
-CELLS = 6  # across the coarse noise that a random hole is cut from
 
 
 @full_precision
@@ -49,27 +47,6 @@ def hole_loss(
 def fooling_loss(scores: Float[Tensor, "batch"]) -> Float[Tensor, ""]:
     """Return -ln of the critic's belief that its pictures are real; not knowing gives ln 2."""
     return softplus(-scores).mean()
-
-
-def draw_holes(
-    images: Float[Tensor, "batch channels side side"], *, region: Region, share: float
-) -> Bool[Tensor, "batch 1 side side"]:
-    """Return where the images' holes are: `share` of every image's pixels.
-
-    random: the lowest values of coarse noise, enlarged bicubically, so each image has exactly the
-    same area in blobs of its own. centre: the central square, its side rounded to whole pixels.
-    """
-    batch, side = len(images), images.shape[-1]
-    if region == "random":
-        noise = torch.rand(batch, 1, CELLS, CELLS, device=images.device)
-        field = interpolate(noise, size=(side, side), mode="bicubic").flatten(1)
-        rank = field.argsort(1).argsort(1)
-        return (rank < round(share * side**2)).view(batch, 1, side, side)
-    across = max(1, round(side * share**0.5))
-    start = (side - across) // 2
-    hole = torch.zeros(batch, 1, side, side, dtype=torch.bool, device=images.device)
-    hole[:, :, start : start + across, start : start + across] = True
-    return hole
 
 
 class Inpainting(Method):
@@ -95,9 +72,11 @@ class Inpainting(Method):
         self,
         encoder: Encoder,
         *,
-        region: Annotated[Region, "where holes are; the paper's features use random"] = "random",
+        region: Annotated[
+            Region, "where holes are: anywhere or always in the centre; paper: both"
+        ] = "random",
         hole: Annotated[float, "share of the image that is cut out; paper 0.25"] = 0.25,
-        adversarial: Annotated[float, "weight of fooling a critic; paper 0.001, features 0"] = 0.0,
+        adversarial: Annotated[float, "weight of fooling a critic, 0 is none; paper 0.001"] = 0.0,
         crop: Annotated[float, "smallest share of the area in a crop; ours"] = 0.5,
         width: Annotated[int, "most channels in decoder and critic; ours"] = 64,
     ) -> None:

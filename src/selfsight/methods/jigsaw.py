@@ -1,4 +1,4 @@
-"""Jigsaw: nine tiles of an image are shuffled; in which of P known ways?
+"""Jigsaw: nine tiles of an image are shuffled; say in which of P known ways.
 
 Noroozi, Favaro: Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles,
 ECCV 2016 (arXiv 1603.09246).

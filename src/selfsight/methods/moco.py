@@ -19,18 +19,12 @@ from torch.nn import functional as F
 
 from selfsight.ema import Ema
 from selfsight.gather import gather
-from selfsight.method import Adjustment, Card, Images, Method, Recipe, Situation, Step, Views
+from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
-from selfsight.nets.split_batch_norm import split_batch_norms, with_whole_batch_norms
+from selfsight.nets.split_batch_norm import shuffled, split_batch_norms, with_whole_batch_norms
 from selfsight.precision import full_precision
-from selfsight.ring import Ring
-from selfsight.suiting import (
-    demand,
-    demand_momentum,
-    demand_temperature,
-    fitted_queue,
-    slower_teacher,
-)
+from selfsight.ring import Ring, nearest
+from selfsight.suiting import demand_momentum, demand_positive, fitted_queue, slower_teacher
 from selfsight.views.presets import simclr, two_views
 
 
@@ -46,17 +40,9 @@ def info_nce(
 
     The gradient goes to the queries only. All rows equal gives ln(length + 1).
     """
-    logits = _cosines(q, k, queue) / temperature
+    q, k, queue = (F.normalize(rows, dim=1) for rows in (q, k.detach(), queue.detach()))
+    logits = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], dim=1) / temperature
     return F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long, device=q.device))
-
-
-@full_precision
-def found(
-    q: Float[Tensor, "batch dim"], k: Float[Tensor, "batch dim"], queue: Float[Tensor, "length dim"]
-) -> Float[Tensor, ""]:
-    """Return the share of queries to which no vector of the queue is nearer than their key."""
-    cosines = _cosines(q, k, queue)
-    return (cosines[:, 0] >= cosines[:, 1:].amax(1)).float().mean()
 
 
 class MoCo(Method):
@@ -95,9 +81,7 @@ class MoCo(Method):
         colour: Annotated[float, "strength of the colour jitter; paper 0.5"] = 0.5,
     ) -> None:
         super().__init__()
-        demand(queue > 0, setting="queue", value=queue, wanted="1 or more")
-        demand(splits > 0, setting="splits", value=splits, wanted="1 or more")
-        demand_temperature(temperature)
+        demand_positive({"queue": queue, "splits": splits, "temperature": temperature})
         demand_momentum(momentum)
         if splits > 1:
             split_batch_norms(encoder, splits=splits)
@@ -119,15 +103,18 @@ class MoCo(Method):
         pairs = [views] if self.directions == "one" else [views, views[::-1]]
         raw = [self._online(asking) for asking, _ in pairs]
         queries = [gather(z) for z in raw]
-        keys = [gather(self._keys(answering)) for _, answering in pairs]
+        keys = [gather(shuffled(self.slow, answering)) for _, answering in pairs]
         old = self.queue.rows
         losses = [
             info_nce(q, k, old, temperature=self.temperature)
             for q, k in zip(queries, keys, strict=True)
         ]
-        accuracy = found(queries[0].detach(), keys[0], old)
+        distractor, _ = nearest(queries[0], old)
+        found = F.cosine_similarity(queries[0].detach(), keys[0]) >= distractor
         self.queue.enqueue(torch.cat(keys))
-        return Step(torch.stack(losses).mean(), watched=raw[0], logs={"accuracy": accuracy})
+        return Step(
+            torch.stack(losses).mean(), watched=raw[0], logs={"accuracy": found.float().mean()}
+        )
 
     def after_step(self, progress: float) -> None:  # noqa: ARG002
         """Move the slow copy (equation 2)."""
@@ -150,24 +137,9 @@ class MoCo(Method):
     @classmethod
     def suited(cls, situation: Situation) -> list[Adjustment]:
         """Return a queue that the images can fill, and a momentum for small batches."""
-        return [
-            *fitted_queue(situation, length=4096),
-            *slower_teacher(situation, momentum=0.99),
-        ]
+        queue = fitted_queue(situation, length=4096)
+        return [*queue, *slower_teacher(situation, momentum=0.99)]
 
     @property
     def _online(self) -> nn.Sequential:
         return nn.Sequential(self.encoder, self.projector)
-
-    def _keys(self, images: Images) -> Float[Tensor, "batch dim"]:
-        order = torch.randperm(len(images), device=images.device)
-        keys: Tensor = self.slow(images[order])
-        return keys[order.argsort()]
-
-
-def _cosines(
-    q: Float[Tensor, "batch dim"], k: Float[Tensor, "batch dim"], queue: Float[Tensor, "length dim"]
-) -> Float[Tensor, "batch one_more"]:
-    """Return each query's cosine with its key (column 0) and with the queue."""
-    q, k, queue = (F.normalize(rows, dim=1) for rows in (q, k.detach(), queue.detach()))
-    return torch.cat([(q * k).sum(1, keepdim=True), q @ queue.T], dim=1)

@@ -21,7 +21,7 @@ from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
 from selfsight.schedule import rising_momentum
-from selfsight.suiting import demand_momentum, demand_temperature, slower_teacher
+from selfsight.suiting import demand_momentum, demand_positive, slower_teacher
 from selfsight.views.presets import EachOf, byol_pair
 
 
@@ -68,7 +68,7 @@ class MoCoV3(Method):
         crop: Annotated[float, "smallest share of the area in a crop; paper 0.2 (ResNet)"] = 0.2,
     ) -> None:
         super().__init__()
-        demand_temperature(temperature)
+        demand_positive({"temperature": temperature})
         demand_momentum(momentum)
         if hasattr(encoder.network, "patch_embed"):
             encoder.network.patch_embed.requires_grad_(requires_grad=False)  # section 4.2

@@ -11,7 +11,7 @@ from math import log
 from typing import Annotated
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,8 +20,8 @@ from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, 
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
-from selfsight.ring import Ring
-from selfsight.suiting import demand, demand_temperature, fitted_queue
+from selfsight.ring import Ring, nearest
+from selfsight.suiting import demand_positive, fitted_queue
 from selfsight.views.presets import simclr, two_views
 
 
@@ -39,18 +39,10 @@ def nearest_neighbour_loss(
     other view, the positive and the negatives. The gradient goes to p only. All p equal gives
     ln(batch).
     """
-    neighbours = F.normalize(queue.detach(), dim=1)[nearest(z, queue)]
+    _, place = nearest(z, queue)
+    neighbours = F.normalize(queue.detach()[place], dim=1)
     logits = neighbours @ F.normalize(p, dim=1).T / temperature
     return F.cross_entropy(logits, torch.arange(len(p), device=p.device))
-
-
-@full_precision
-def nearest(
-    z: Float[Tensor, "batch dim"], queue: Float[Tensor, "length dim"]
-) -> Int[Tensor, "batch"]:
-    """Return the row of the queue with the largest cosine, for each z (equation 3)."""
-    cosines = F.normalize(z.detach(), dim=1) @ F.normalize(queue.detach(), dim=1).T
-    return cosines.argmax(1)
 
 
 class NNCLR(Method):
@@ -86,8 +78,7 @@ class NNCLR(Method):
         colour: Annotated[float, "strength of the colour jitter; SimCLR 0.5 for CIFAR"] = 0.5,
     ) -> None:
         super().__init__()
-        demand(queue > 0, setting="queue", value=queue, wanted="1 or more")
-        demand_temperature(temperature)
+        demand_positive({"queue": queue, "temperature": temperature})
         self.encoder = encoder
         self.projector = mlp(
             [encoder.dim, hidden, hidden, projection], last_bias=False, last_norm="batch"
@@ -108,7 +99,7 @@ class NNCLR(Method):
             nearest_neighbour_loss(za, pb, old, temperature=temperature)
             + nearest_neighbour_loss(zb, pa, old, temperature=temperature)
         ) / 2
-        same = (nearest(za, old) == nearest(zb, old)).float().mean()
+        same = (nearest(za, old)[1] == nearest(zb, old)[1]).float().mean()
         self.queue.enqueue(za)
         return Step(loss, watched=raw[0], logs={"same_neighbour": same})
 

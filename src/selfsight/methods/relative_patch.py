@@ -1,4 +1,4 @@
-"""Relative patch location: where does the second patch lie, as seen from the first?
+"""Relative patch location: say where the second patch lies, as seen from the first.
 
 Doersch, Gupta, Efros: Unsupervised Visual Representation Learning by Context Prediction,
 ICCV 2015 (arXiv 1505.05192).

@@ -25,7 +25,7 @@ class Prototypes(nn.Module):
         self, z: Float[Tensor, "batch dim"], *, frozen: bool
     ) -> Float[Tensor, "batch count"]:
         """Return the cosine of every row with every prototype; a frozen prototype stays put."""
-        weight = self.weight
+        weight: Tensor = self.weight
         if frozen:
             # 0 x weight: data-parallel training waits for a gradient of every weight. A gradient
             # of 0 leaves at most weight decay, which shortens a prototype but does not turn it.
@@ -62,4 +62,4 @@ def fitting_count(count: int, *, images: int) -> int:
 
     Prototypes of which each has but a few images cannot all be used alike.
     """
-    return min(count, max(8, 2 ** (max(1, images // 4).bit_length() - 1)))
+    return min(count, max(8, 1 << (max(1, images // 4).bit_length() - 1)))

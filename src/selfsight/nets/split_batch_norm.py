@@ -45,6 +45,7 @@ class SplitBatchNorm(nn.Module):
                 "into equal groups of 2 or more"
             )
         layer, groups = self.whole, self.splits
+        assert layer.running_mean is not None, "a batch norm without running statistics"
         # row-major: images g, g + groups, g + 2 groups, ... become group g without being moved
         grouped = maps.reshape(images // groups, groups * channels, *maps.shape[2:])
         means = torch.zeros(groups * channels, device=maps.device, dtype=layer.running_mean.dtype)
@@ -81,12 +82,14 @@ class SplitBatchNorm(nn.Module):
         count: values a group and channel, of which `variances` are unbiased estimates.
         """
         layer, total = self.whole, count * self.splits
+        mean, variance, steps = layer.running_mean, layer.running_var, layer.num_batches_tracked
+        assert mean is not None and variance is not None and steps is not None
         assert layer.momentum is not None, "a batch norm that averages over all batches"
         within = variances.mean(0) * (count - 1) / count
-        variance = (within + means.var(0, correction=0)) * total / (total - 1)
-        layer.running_mean.lerp_(means.mean(0), layer.momentum)
-        layer.running_var.lerp_(variance, layer.momentum)
-        layer.num_batches_tracked.add_(1)
+        of_all = (within + means.var(0, correction=0)) * total / (total - 1)
+        mean.lerp_(means.mean(0), layer.momentum)
+        variance.lerp_(of_all, layer.momentum)
+        steps.add_(1)
 
 
 def split_batch_norms(network: nn.Module, *, splits: int) -> None:
@@ -103,6 +106,15 @@ def with_whole_batch_norms(network: _Network) -> _Network:
     plain = deepcopy(network)
     _unwrap(plain)
     return plain
+
+
+def shuffled(
+    network: nn.Module, images: Float[Tensor, "batch *rest"]
+) -> Float[Tensor, "batch dim"]:
+    """Return `network(images)`, row for row, computed with the images in a random order."""
+    order = torch.randperm(len(images), device=images.device)
+    output: Tensor = network(images[order])
+    return output[order.argsort()]
 
 
 def _unwrap(network: nn.Module) -> None:

@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from markupsafe import Markup
 
 from selfsight.reporting.axes import nice_ticks
-from selfsight.reporting.charts import interval_bar
 from selfsight.reporting.reading import HeldOut, number
 from selfsight.reporting.wording import percent
 
@@ -58,7 +57,7 @@ def panels(evidence: dict[str, Any], *, majority: float) -> list[Panel]:
     if math.isnan(largest):
         return []
     top = axis_top(largest)
-    axis = [(100 * tick / top, percent(tick, digits=0)) for tick in nice_ticks(0, top, about=5)]
+    axis = [(100 * tick / top, percent(tick, digits=0)) for tick in nice_ticks(0.0, top, about=5)]
     return [
         Panel(title, [_row(row, measure, top=top, majority=majority) for row in found], axis)
         for measure, title in MEASURES
@@ -70,7 +69,7 @@ def axis_top(largest: float) -> float:
     """Return the end of an axis of shares: 1 if more than half of it is used, else a round one."""
     if largest > 0.5 or largest <= 0:
         return 1.0
-    ticks = nice_ticks(0, largest * 1.0001, about=4)
+    ticks = nice_ticks(0.0, largest * 1.0001, about=4)
     step = ticks[1] - ticks[0]
     return min(1.0, step * math.ceil(largest / step - 1e-9))
 
@@ -87,9 +86,37 @@ def majority_share(evidence: dict[str, Any], held_out: HeldOut | None) -> float:
     return float(counts.max() / counts.sum())
 
 
-def class_rows(
-    held_out: HeldOut, agreements: Float[np.ndarray, "images"]
-) -> tuple[list[Row], int]:
+def interval_bar(
+    value: float, low: float, high: float, *, top: float, chance: float, tone: str
+) -> Markup:
+    """Return a dot with its interval on an axis from 0 to `top`, all as fractions.
+
+    chance: where guessing would be, a thin mark; NaN for none.
+    """
+
+    def place(share: float) -> str:
+        return f"{100 * min(max(share / top, 0), 1):.2f}"
+
+    parts = [Markup('<line class="base" x1="0" x2="100%" y1="12" y2="12"/>')]
+    if math.isfinite(chance):
+        parts.append(
+            Markup('<line class="chance" x1="{0}%" x2="{0}%" y1="2" y2="22"/>').format(
+                place(chance)
+            )
+        )
+    if math.isfinite(low) and math.isfinite(high):
+        parts.append(
+            Markup('<line class="interval" x1="{}%" x2="{}%" y1="12" y2="12"/>').format(
+                place(low), place(high)
+            )
+        )
+    parts.append(Markup('<circle cx="{}%" cy="12" r="4"/>').format(place(value)))
+    return Markup('<svg class="bar {}" height="24" role="img" aria-label="{}">{}</svg>').format(
+        tone, percent(value), Markup("").join(parts)
+    )
+
+
+def class_rows(held_out: HeldOut, agreements: Float[np.ndarray, "images"]) -> tuple[list[Row], int]:
     """Return per class how many of an image's neighbours share its class, best first.
 
     The mark on each bar is the share of the class among the images: what neighbours drawn at

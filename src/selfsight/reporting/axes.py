@@ -28,9 +28,7 @@ def tick_labels(ticks: list[float]) -> list[str]:
     return [f"{tick + 0:,.{decimals}f}" for tick in ticks]  # + 0: no "-0"
 
 
-def value_range(
-    values: Float[np.ndarray, "values"], *, zero: bool
-) -> tuple[float, float] | None:
+def value_range(values: Float[np.ndarray, "values"], *, zero: bool) -> tuple[float, float] | None:
     """Return the ends of an axis for the finite values, or None if there are none.
 
     With `zero` the axis begins (or ends) at 0. A single value gets some room around it.

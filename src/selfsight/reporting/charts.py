@@ -1,4 +1,4 @@
-"""Line charts and interval bars as inline SVG: colours come from the page's style sheet.
+"""Line charts as inline SVG: colours come from the page's style sheet.
 
 A chart holds its own read-out: the points under the cursor as text, in `data-points`, which the
 page's script shows. Without a script the chart is complete but for that.
@@ -62,18 +62,17 @@ def line_chart(
     low, high = (max(span[0], 0.0), min(span[1], 1.0)) if shares else span
     frame = _Frame(low, high, shares)
     drawn = [_thinned(line) for line in series]
-    labels = [(frame.y(level.value), level.name, "level") for level in levels if _known(level)]
-    labels += [
-        (frame.y(_last(line)), line.name, line.tone)
-        for line in drawn
-        if line.name and np.isfinite(line.y).any()
-    ]
+    levels = [level for level in levels if math.isfinite(level.value)]
+    names = [_Name(frame.x(1.0), frame.y(level.value), level.name, "level") for level in levels]
+    names += [frame.name(line) for line in drawn if line.name and np.isfinite(line.y).any()]
     parts = [
         frame.grid(),
-        *(frame.level(level) for level in levels if _known(level)),
+        *(frame.level(level) for level in levels),
         *(frame.line(line) for line in drawn),
-        *_end_labels(labels),
-        Markup('<g class="cursor" style="display:none"><line y1="{}" y2="{}"/><circle r="4"/></g>').format(TOP, HEIGHT - BOTTOM),
+        *_written(names),
+        Markup(
+            '<g class="cursor" style="display:none"><line y1="{}" y2="{}"/><circle r="4"/></g>'
+        ).format(TOP, HEIGHT - BOTTOM),
     ]
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" tabindex="0" aria-label="{}" '
@@ -83,32 +82,14 @@ def line_chart(
     )
 
 
-def interval_bar(
-    value: float, low: float, high: float, *, top: float, chance: float, tone: str
-) -> Markup:
-    """Return a dot with its interval on an axis from 0 to `top`, all as fractions.
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A word beside the end of a line, in pixels."""
 
-    chance: where guessing would be, a thin mark; NaN for none.
-    """
-
-    def place(share: float) -> str:
-        return f"{100 * min(max(share / top, 0), 1):.2f}"
-
-    parts = [Markup('<line class="base" x1="0" x2="100%" y1="12" y2="12"/>')]
-    if math.isfinite(chance):
-        parts.append(
-            Markup('<line class="chance" x1="{0}%" x2="{0}%" y1="2" y2="22"/>').format(place(chance))
-        )
-    if math.isfinite(low) and math.isfinite(high):
-        parts.append(
-            Markup('<line class="interval" x1="{}%" x2="{}%" y1="12" y2="12"/>').format(
-                place(low), place(high)
-            )
-        )
-    parts.append(Markup('<circle cx="{}%" cy="12" r="4"/>').format(place(value)))
-    return Markup('<svg class="bar {}" height="24" role="img" aria-label="{}">{}</svg>').format(
-        tone, percent(value), Markup("").join(parts)
-    )
+    x: float
+    y: float
+    text: str
+    tone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +118,14 @@ class _Frame:
             Markup(
                 '<line class="grid" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>'
                 '<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}{}</text>'
-            ).format(
-                LEFT, WIDTH - RIGHT, LEFT - 8, self.y(tick) + 4, name, unit, y=self.y(tick)
-            )
+            ).format(LEFT, WIDTH - RIGHT, LEFT - 8, self.y(tick) + 4, name, unit, y=self.y(tick))
             for tick, name in zip(ticks, names, strict=True)
         ]
         for share in (0.0, 0.25, 0.5, 0.75, 1.0):
             parts.append(
-                Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{:.0f}{}</text>')
-                .format(self.x(share), HEIGHT - 10, 100 * share, "%" if share == 1 else "")
+                Markup(
+                    '<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{:.0f}{}</text>'
+                ).format(self.x(share), HEIGHT - 10, 100 * share, "%" if share == 1 else "")
             )
         return Markup("").join(parts)
 
@@ -177,6 +157,10 @@ class _Frame:
             line.tone, path, Markup("").join(dots)
         )
 
+    def name(self, line: Series) -> "_Name":
+        known = np.flatnonzero(np.isfinite(line.y))[-1]
+        return _Name(self.x(line.x[known]), self.y(line.y[known]), line.name, line.tone)
+
     def read_out(self, lines: Sequence[Series]) -> list[list[object]]:
         """Return [x, y, text] for every drawn point, x and y in pixels."""
         points: list[list[object]] = []
@@ -194,31 +178,21 @@ class _Frame:
         return points
 
 
-def _known(level: Level) -> bool:
-    return math.isfinite(level.value)
-
-
-def _last(line: Series) -> float:
-    return float(line.y[np.isfinite(line.y)][-1])
-
-
 def _thinned(line: Series) -> Series:
     rows = thin(line.y, most=MOST_POINTS)
     return Series(line.name, line.x[rows], line.y[rows], line.tone, line.dots)
 
 
-def _end_labels(labels: list[tuple[float, str, str]]) -> list[Markup]:
-    """Return the names at the right edge, pushed apart where they would overlap."""
-    ordered = sorted(labels)
+def _written(names: list[_Name]) -> list[Markup]:
+    """Return the names, the lower ones pushed down where they would overlap."""
+    ordered = sorted(names, key=lambda name: name.y)
     heights: list[float] = []
-    for height, _, _ in ordered:
-        heights.append(max(height, heights[-1] + LINE) if heights else height)
-    overflow = (heights[-1] if heights else 0) - (HEIGHT - BOTTOM)
-    if overflow > 0:
-        heights = [height - overflow for height in heights]
+    for name in ordered:
+        heights.append(max(name.y, heights[-1] + LINE) if heights else name.y)
+    overflow = max(0.0, heights[-1] - (HEIGHT - BOTTOM)) if heights else 0.0
     return [
-        Markup('<text class="name {}" x="{}" y="{:.1f}">{}</text>').format(
-            tone, WIDTH - RIGHT + 7, height + 4, printable(name)
+        Markup('<text class="name {}" x="{:.1f}" y="{:.1f}">{}</text>').format(
+            name.tone, name.x + 7, height - overflow + 4, printable(name.text)
         )
-        for height, (_, name, tone) in zip(heights, ordered, strict=True)
+        for height, name in zip(heights, ordered, strict=True)
     ]

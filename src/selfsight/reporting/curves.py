@@ -77,7 +77,9 @@ def curves(steps: list[dict[str, Any]], looks: list[dict[str, Any]]) -> list[Fig
         Figure(
             "Speed",
             line_chart(
-                _smoothed("images/s", at, speed), about="Images a second against progress", zero=True
+                _smoothed("images/s", at, speed),
+                about="Images a second against progress",
+                zero=True,
             ),
             _middle_speed(speed),
         ),
@@ -86,7 +88,7 @@ def curves(steps: list[dict[str, Any]], looks: list[dict[str, Any]]) -> list[Fig
 
 def logged(steps: list[dict[str, Any]]) -> list[Figure]:
     """Return a chart for each of the first 8 numbers that the method itself recorded."""
-    logs = [record.get("logs") or {} for record in steps]
+    logs = [log if isinstance(log := record.get("logs"), dict) else {} for record in steps]
     names = list(dict.fromkeys(name for log in logs for name in log))
     at = column(steps, "progress")
     return [
@@ -112,7 +114,9 @@ def _loss(steps: list[dict[str, Any]], looks: list[dict[str, Any]]) -> Figure:
     caption = "The dashed line is the loss of a network that knows nothing." if looks else ""
     share = number(looks[-1].get("loss_share")) if looks else math.nan
     if math.isfinite(share):
-        caption += f" The run went {percent(share, digits=0)} of the way from there to a perfect loss."
+        caption += (
+            f" The run went {percent(share, digits=0)} of the way from there to a perfect loss."
+        )
     return Figure("Loss", chart, caption)
 
 

@@ -1,4 +1,4 @@
-"""Pictures for the page: the sheet of views, rows of nearest neighbours, one sheet of thumbnails."""
+"""Pictures for the page: views, rows of nearest neighbours, one sheet of thumbnails."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ TILES = (96, 64, 48, 32)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One picture as a data URI, with what it is called. `agrees` is None where nothing is known."""
+    """One picture as a data URI. `agrees`: whether it is of the query's class, None if unknown."""
 
     uri: str
     label: str
@@ -133,5 +133,5 @@ def _data_uri(image: Image.Image) -> str:
     written = io.BytesIO()
     # JPEG without chroma subsampling: neighbouring tiles would bleed into one another.
     kind = "png" if image.width <= 16 else "jpeg"
-    image.save(written, format=kind, quality=84, subsampling=0, optimize=True)
+    image.save(written, format=kind, quality=84, subsampling=0)
     return f"data:image/{kind};base64,{base64.b64encode(written.getvalue()).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""What the report says in words: its title, the verdict, what is missing, how to load the encoder."""
+"""What the report says in words: title, verdict, what is missing, how to load the encoder."""
 
 import json
 import math
@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
+import numpy as np
 from markupsafe import escape
 
 from selfsight.reporting.reading import RunFiles, column, number
@@ -32,6 +33,7 @@ def headline(files: RunFiles) -> dict[str, object]:
         seconds = _last(files, "seconds")
     facts = [
         str(settings.get("encoder", "")),
+        _amount(files),
         f"{settings['size']} px" if "size" in settings else "",
         f"batch {settings['batch']}" if "batch" in settings else "",
         _budget(files),
@@ -68,16 +70,8 @@ def verdict(files: RunFiles) -> dict[str, str]:
 
 def missing(files: RunFiles) -> list[str]:
     """Return a sentence for everything that a whole report would have and this one has not."""
-    held_out, evidence = files.held_out, files.evidence
-    unlabelled = held_out is not None and not (held_out.labels >= 0).any()
-    said = []
-    if not evidence.get("rows"):
-        no_labels = unlabelled or (evidence and not evidence.get("classes"))
-        said.append(
-            "Quality was not measured because there are no labels."
-            if no_labels
-            else "Quality was not measured: the run holds no evidence (evidence.json)."
-        )
+    held_out = files.held_out
+    said = [] if files.evidence.get("rows") else [_why_not_measured(files)]
     if verdict(files)["word"] == "interrupted":
         said.append("The run was interrupted: everything here is of the part that was trained.")
     if not files.settings:
@@ -91,8 +85,19 @@ def missing(files: RunFiles) -> list[str]:
             "No held-out images were kept (figures/held_out.npz): no neighbours and no map."
         )
     if not files.has_encoder:
-        said.append("There is no trained encoder yet (encoder.safetensors).")
+        said.append("There is no trained encoder (encoder.safetensors).")
     return said + [f"A file could not be read: {name}." for name in files.unread]
+
+
+def measured_on(evidence: Mapping[str, object]) -> str:
+    """Return on how many images of how many classes the accuracies were measured, as a sentence."""
+    train, test = (number(evidence.get(name)) for name in ("train_images", "test_images"))
+    if not math.isfinite(train + test):
+        return ""
+    classes = evidence.get("classes")
+    kinds = f", in {count(len(classes), 'class', 'classes')}" if isinstance(classes, list) else ""
+    fitted = count(int(train), "image", "images")
+    return f"Fitted on {fitted}, read on {count(int(test), 'other', 'others')}{kinds}."
 
 
 def loading(files: RunFiles) -> dict[str, str]:
@@ -105,7 +110,7 @@ def loading(files: RunFiles) -> dict[str, str]:
     return {
         "python": escape(
             "import selfsight\n\n"
-            f"encoder = selfsight.load({ascii(str(files.path))})\n"
+            f"encoder = selfsight.load({str(files.path)!a})\n"
             "# images: [n, 3, height, width], uint8, or floats from 0 to 1\n"
             f"features = encoder.encode(images)  # [n, {dim}]"
         ),
@@ -134,15 +139,30 @@ def _text(value: object) -> str:
             return "–"
         case bool():
             return "yes" if value else "no"
-        case str():
-            return value
         case float():
             return f"{value:.6g}"
-        case int():
+        case int() | str():
             return str(value)
         case list() | tuple() if all(isinstance(item, str | int | float) for item in value):
             return ", ".join(_text(item) for item in value)
     return json.dumps(value, default=str)
+
+
+def _why_not_measured(files: RunFiles) -> str:
+    held_out, word = files.held_out, verdict(files)["word"]
+    if not files.evidence:
+        return "Quality was not measured: the run holds no evidence (evidence.json)."
+    if word == "diverged":
+        return "Quality was not measured because the run diverged."
+    if held_out is None or not (held_out.labels >= 0).any():
+        return "Quality was not measured because there are no labels."
+    return "Quality was not measured: that needs labels of at least two classes."
+
+
+def _amount(files: RunFiles) -> str:
+    images = files.evidence.get("images")
+    amount = number(images.get("train")) if isinstance(images, Mapping) else math.nan
+    return count(int(amount), "image", "images") if math.isfinite(amount) else ""
 
 
 def _budget(files: RunFiles) -> str:
@@ -156,5 +176,5 @@ def _budget(files: RunFiles) -> str:
 
 def _last(files: RunFiles, name: str) -> float:
     known = column([*files.steps, *files.looks], name)
-    known = known[~(known != known)]
+    known = known[np.isfinite(known)]
     return float(known.max()) if len(known) else math.nan

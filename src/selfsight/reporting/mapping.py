@@ -30,7 +30,9 @@ def map_2d(
         raise UserError("some features are not finite numbers, so there is no map of them")
     rows = directions(features)
     if alike(rows):
-        raise UserError("the features of all images are nearly the same, so there is no map of them")
+        raise UserError(
+            "the features of all images are nearly the same, so there is no map of them"
+        )
     if len(rows) >= LEAST_IMAGES and rows.shape[1] > 2:
         try:
             return _pacmap(rows, seed), "PaCMAP"
@@ -43,7 +45,8 @@ def directions(features: Float[np.ndarray, "images dim"]) -> Float[np.ndarray, "
     """Return the rows scaled to length 1; a row of zeros stays zeros."""
     exact = features.astype(np.float64)
     exact /= max(float(np.abs(exact).max()), 1e-300)  # no square can over- or underflow now
-    return exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), 1e-12)
+    exact /= np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), 1e-12)
+    return exact
 
 
 def alike(rows: Float[np.ndarray, "images dim"]) -> bool:
@@ -74,4 +77,4 @@ def _principal(rows: Float[np.ndarray, "images dim"]) -> Float32[np.ndarray, "im
     places = (left * values * signs)[:, :2]
     if places.shape[1] < 2:
         places = np.pad(places, ((0, 0), (0, 2 - places.shape[1])))
-    return places.astype(np.float32)
+    return np.asarray(places, dtype=np.float32)

@@ -67,7 +67,7 @@ def render(files: RunFiles) -> str:
         missing=headline.missing(files),
         panels=accuracies.panels(evidence, majority=majority),
         majority=majority if math.isfinite(majority) else None,
-        evidence=evidence,
+        measured_on=headline.measured_on(evidence),
         protocol=headline.table(evidence.get("protocol")),
         machine=headline.table(evidence.get("machine")),
         curves=curves(files.steps, files.looks) if files.steps or files.looks else [],
@@ -91,18 +91,10 @@ def in_script(value: object) -> Markup:
 
 def _held_out(held_out: HeldOut, *, seed: int) -> dict[str, Any]:
     """Return the neighbours and the map, or the reason why there are none."""
-    found: dict[str, Any] = {"images": len(held_out.thumbs), "why_no_neighbours": ""}
     features = held_out.features
-    if len(features) < 2:
-        found["why_no_neighbours"] = "One image alone has no neighbours."
-    elif not np.isfinite(features).all():
-        found["why_no_neighbours"] = "Some features are not finite numbers."
-    elif alike(directions(features)):
-        found["why_no_neighbours"] = (
-            "The features of all images are nearly the same: the order of neighbours means nothing."
-        )
-    if found["why_no_neighbours"]:
-        return found | {"map": None, "why_no_map": found["why_no_neighbours"]}
+    found: dict[str, Any] = {"images": len(features), "why_not": _why_not(features)}
+    if found["why_not"]:
+        return found
     cosines = galleries.cosine_matrix(features)
     near = galleries.nearest(cosines)
     agreements = galleries.agreement(held_out.labels, near)
@@ -114,9 +106,19 @@ def _held_out(held_out: HeldOut, *, seed: int) -> dict[str, Any]:
         "agreement": float(agreements[known].mean()) if known.any() else None,
         "classes": classes,
         "classes_left_out": left_out,
-        "why_no_map": "",
         "map": _map(held_out, near, seed=seed),
     }
+
+
+def _why_not(features: Float[np.ndarray, "images dim"]) -> str:
+    """Return why these features have neither neighbours nor a map, or ""."""
+    if len(features) < 2:
+        return "one image alone has no neighbours"
+    if not np.isfinite(features).all():
+        return "some features are not finite numbers"
+    if alike(directions(features)):
+        return "the features of all images are nearly the same"
+    return ""
 
 
 def _map(held_out: HeldOut, near: Int[np.ndarray, "images neighbours"], *, seed: int) -> Any:

@@ -67,7 +67,8 @@ def read_run(path: Path) -> RunFiles:
             unread.append(f"{name} ({type(error).__name__}: {error})")
             return empty
 
-    records = content("records.jsonl", _read_records, [])
+    no_records: list[dict[str, Any]] = []
+    records = content("records.jsonl", _read_records, no_records)
     no_views: UInt8[np.ndarray, "images columns 3 side side"] | None = None
     no_images: HeldOut | None = None
     return RunFiles(

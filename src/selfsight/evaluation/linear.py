@@ -1,0 +1,201 @@
+"""The linear probe: how much of the labels a linear classifier can read from frozen features.
+
+Features are standardised with the mean and deviation of the training part. The classifier is the
+multinomial logistic regression that minimises
+
+    sum over images of -log softmax(W x + b)[label]  +  strength / 2 * |W|^2,
+
+a convex problem with one solution, so the number depends on no learning rate and no schedule. The
+strength (scikit-learn's 1 / C) is chosen from STRENGTHS by accuracy on a stratified fifth of the
+training labels; the test part is never looked at. Large sets choose on at most SWEEP_ROWS images:
+against the sum of losses, unlike their mean, the best strength hardly moves with their number.
+Then all training labels are fitted.
+
+The solver is L-BFGS after a change of variables. Features of networks and pixels have a few strong
+directions and many weak ones, on which L-BFGS takes up to a thousand steps; with W = P V and P made
+of the principal directions, each divided by the root of its curvature at the start, it takes tens.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Float64, Int64
+from torch import Tensor
+
+from selfsight.errors import UserError
+from selfsight.evaluation.embed import Embeddings
+
+STRENGTHS = (1e5, 1e4, 1e3, 1e2, 1e1, 1e0, 1e-1)  # strong to weak: each starts from the one before
+SWEEP_ROWS = 10_000
+HELD_BACK = 0.2
+TOLERANCE = 1e-4  # largest gradient, per image, in the changed variables; float32 sees no less
+MAX_STEPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LinearProbe:
+    """What the probe answered and how it was set."""
+
+    predicted: Int64[np.ndarray, "images"]  # one class per labelled test image
+    regularisation: float  # the chosen strength
+    sweep: tuple[tuple[float, float], ...]  # (strength, accuracy on the held-back labels)
+    converged: bool  # whether the last fit reached its tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Standardised images with labels, and the change of variables for them."""
+
+    features: Float32[Tensor, "images dim"]
+    labels: Int64[Tensor, "images"]
+    axes: Float32[Tensor, "dim dim"]  # principal directions, as columns
+    variances: Float32[Tensor, "dim"]  # of the features along them
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A linear classifier of standardised features."""
+
+    weights: Float64[Tensor, "dim classes"]
+    offsets: Float64[Tensor, "classes"]
+    converged: bool
+
+    def predict(self, features: Float32[Tensor, "images dim"]) -> Int64[Tensor, "images"]:
+        """Return the class of every image; of equal ones the lowest."""
+        scores = features @ self.weights.float() + self.offsets
+        # numpy's argmax takes the first of equals, torch's any.
+        return torch.from_numpy(scores.numpy().argmax(axis=1))
+
+
+def linear_probe(train: Embeddings, test: Embeddings, *, seed: int) -> LinearProbe:
+    """Return the linear probe's answers for the labelled images of `test`.
+
+    The seed decides which training labels choose the strength. A class with one image is fitted
+    and never held back. Raises UserError if the training labels name fewer than two classes, or
+    where `Embeddings.labelled` does.
+    """
+    train, test = train.labelled(), test.labelled()
+    classes = int(train.labels.max()) + 1
+    if len(np.unique(train.labels)) < 2:
+        raise UserError("a linear probe needs training labels of two or more classes; there is one")
+    features, queries = _standardised(train.features, test.features)
+    labels = torch.from_numpy(train.labels)
+
+    rng = np.random.default_rng(seed)
+    chosen = _stratified(train.labels, min(1.0, SWEEP_ROWS / len(train)), rng, at_least=1)
+    axes, variances = _principal(features[chosen])
+    problem = Problem(features, labels, axes, variances, classes)
+
+    held_back = chosen & _stratified(np.where(chosen, train.labels, -1), HELD_BACK, rng, at_least=0)
+    sweep, start = _sweep(problem, torch.from_numpy(chosen), torch.from_numpy(held_back))
+    best = max(accuracy for _, accuracy in sweep)
+    # Of equals the strongest, which comes first.
+    strength = next(strength for strength, accuracy in sweep if accuracy == best)
+    fitted = fit(problem, strength=strength, start=start[strength])
+    return LinearProbe(
+        fitted.predict(queries).numpy(), strength, tuple(sweep), converged=fitted.converged
+    )
+
+
+def fit(problem: Problem, *, strength: float, start: Fitted) -> Fitted:
+    """Return the classifier that solves a problem, found from `start`; see the module."""
+    n, classes = len(problem.labels), problem.classes
+    decay = strength / n
+    targets = torch.nn.functional.one_hot(problem.labels, classes).double()
+    scales = torch.sqrt(problem.variances.double() / classes + decay)
+    to_weights = problem.axes / scales.float()
+    root = classes**0.5
+    begin = torch.cat(
+        [
+            (problem.axes.T.double() @ start.weights) * scales[:, None],
+            start.offsets[None] / root,
+        ]
+    )
+    variables = begin.requires_grad_()
+
+    def closure() -> Float[Tensor, ""]:
+        weights = to_weights @ variables[:-1].detach().float()
+        # Sums in float64: the line search compares losses that differ in the seventh digit.
+        scores = (problem.features @ weights).double() + variables[-1].detach() * root
+        logs = torch.log_softmax(scores, dim=1)
+        loss = -(targets * logs).sum() / n + decay / 2 * weights.double().square().sum()
+        errors = (logs.exp() - targets) / n
+        # Transposed, because that product of thin matrices is ten times faster.
+        slope = (errors.float().T @ problem.features).T + decay * weights
+        variables.grad = torch.cat(
+            [(to_weights.T @ slope).double(), errors.sum(dim=0, keepdim=True) * root]
+        )
+        return loss
+
+    solver = torch.optim.LBFGS(
+        [variables],
+        max_iter=MAX_STEPS,
+        max_eval=2 * MAX_STEPS,
+        tolerance_grad=TOLERANCE,
+        tolerance_change=1e-12,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
+    solver.step(closure)  # type: ignore[no-untyped-call]
+    closure()
+    assert variables.grad is not None
+    converged = bool(variables.grad.abs().max() <= TOLERANCE)
+    found = variables.detach()
+    return Fitted(to_weights.double() @ found[:-1], found[-1] * root, converged)
+
+
+def _sweep(
+    problem: Problem, chosen: Bool[Tensor, "images"], held_back: Bool[Tensor, "images"]
+) -> tuple[list[tuple[float, float]], dict[float, Fitted]]:
+    """Return (strength, accuracy on the labels held back) and the classifier, strong to weak."""
+    rows = chosen & ~held_back
+    part = replace(problem, features=problem.features[rows], labels=problem.labels[rows])
+    queries, answers = problem.features[held_back], problem.labels[held_back]
+    dim = problem.features.shape[1]
+    fitted = Fitted(
+        torch.zeros(dim, problem.classes, dtype=torch.float64),
+        torch.zeros(problem.classes, dtype=torch.float64),
+        converged=False,
+    )
+    if len(answers) == 0:  # every class has a single image: nothing to choose with
+        middle = STRENGTHS[len(STRENGTHS) // 2]
+        return [(middle, 0.0)], {middle: fitted}
+    sweep, found = [], {}
+    for strength in STRENGTHS:
+        fitted = fit(part, strength=strength, start=fitted)
+        sweep.append((strength, float((fitted.predict(queries) == answers).double().mean())))
+        found[strength] = fitted
+    return sweep, found
+
+
+def _standardised(
+    train: Float32[np.ndarray, "images dim"], test: Float32[np.ndarray, "queries dim"]
+) -> tuple[Float32[Tensor, "images dim"], Float32[Tensor, "queries dim"]]:
+    """Return both parts with the training part's mean 0 and deviation 1, in each dimension."""
+    mean = train.mean(axis=0, dtype=np.float64)
+    deviation = train.std(axis=0, dtype=np.float64)
+    # A dimension that varies by no more than float32 rounds is constant: its dust is no signal.
+    constant = deviation <= 1e-6 * np.abs(mean)
+    scale = np.where(constant, 0, 1 / np.where(constant, 1, deviation)).astype(np.float32)
+    centre = mean.astype(np.float32)
+    return torch.from_numpy((train - centre) * scale), torch.from_numpy((test - centre) * scale)
+
+
+def _principal(
+    features: Float32[Tensor, "images dim"],
+) -> tuple[Float32[Tensor, "dim dim"], Float32[Tensor, "dim"]]:
+    variances, axes = torch.linalg.eigh(features.T @ features / len(features))
+    return axes, variances.clamp(min=0)
+
+
+def _stratified(
+    labels: Int64[np.ndarray, "images"], share: float, rng: np.random.Generator, *, at_least: int
+) -> Bool[np.ndarray, "images"]:
+    """Return a mask with a share of every class, rounded down; -1 is no class."""
+    mask = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels[labels >= 0]):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        mask[rows[: max(at_least, int(share * len(rows)))]] = True
+    return mask

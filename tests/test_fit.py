@@ -1,0 +1,264 @@
+"""Whole runs on disk: what is written, what survives a kill, and that labels stay outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import selfsight
+from selfsight.errors import UserError
+from selfsight.run import Run
+
+QUICK = {"encoder": "convnet", "size": 16, "batch": 32, "threads": 1, "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return 96 images of two classes, stripes across and stripes down."""
+    root = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    for name, axis in (("across", 0), ("down", 1)):
+        (root / name).mkdir()
+        for number in range(48):
+            wave = np.sin(np.arange(20) * random.uniform(0.6, 1.2) + random.uniform(0, 6))
+            stripes = np.expand_dims(wave, 1 - axis) * random.uniform(0.5, 1, (1, 1))
+            grey = np.broadcast_to(stripes, (20, 20)) * 100 + 128 + random.normal(0, 8, (20, 20))
+            Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> str:
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def finished(folder, cache, tmp_path_factory) -> Run:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return selfsight.train(folder, out=out, steps=8, cache=cache, quiet=True, **QUICK)
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return load_file(run.path / "encoder.safetensors")
+
+
+def assert_same_weights(one: Run, other: Run) -> None:
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_run_leaves_an_encoder_evidence_and_a_report(finished) -> None:
+    assert {path.name for path in finished.path.iterdir()} == {
+        "checkpoints",
+        "encoder.safetensors",
+        "evidence.json",
+        "figures",
+        "records.jsonl",
+        "report.html",
+        "settings.toml",
+        "skipped.tsv",
+    }
+    assert [row["name"] for row in finished.evidence["rows"]] == ["encoder", "untrained", "pixels"]
+    assert finished.verdict in (finished.path / "report.html").read_text("utf-8")
+    assert finished.encoder.encode(torch.zeros(2, 3, 16, 16)).shape == (2, 256)
+
+
+def test_records_hold_every_step_and_the_looks(finished) -> None:
+    assert [record["step"] for record in finished.records("step")] == list(range(1, 9))
+    looks = finished.records("look")
+    assert looks[-1]["progress"] == 1.0
+    assert 0 <= looks[-1]["knn"] <= 1
+    assert looks[-1]["spread_ideal"] == pytest.approx(128**-0.5)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(
+    finished, folder, cache, tmp_path
+) -> None:
+    again = selfsight.train(folder, out=tmp_path / "a", steps=8, cache=cache, quiet=True, **QUICK)
+    other = selfsight.train(
+        folder, out=tmp_path / "b", steps=8, seed=1, cache=cache, quiet=True, **QUICK
+    )
+    assert_same_weights(finished, again)
+    assert not torch.equal(
+        *(run["network.blocks.0.0.weight"] for run in (weights(again), weights(other)))
+    )
+
+
+def test_labels_change_no_weight(finished, folder, cache, tmp_path) -> None:
+    shuffled = tmp_path / "labels.csv"
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+    random = np.random.default_rng(5)
+    rows = [f"{name},{random.integers(7)}\n" for name in names]
+    shuffled.write_text("path,label\n" + "".join(rows))
+    for number, labels in enumerate(("none", str(shuffled))):
+        run = selfsight.train(
+            folder,
+            out=tmp_path / str(number),
+            steps=8,
+            labels=labels,
+            cache=cache,
+            quiet=True,
+            **QUICK,
+        )
+        assert_same_weights(finished, run)
+
+
+def test_without_labels_the_verdict_says_so(folder, cache, tmp_path) -> None:
+    run = selfsight.train(
+        folder, out=tmp_path / "run", steps=2, labels="none", cache=cache, quiet=True, **QUICK
+    )
+    assert run.evidence["verdict"]["word"] == "unmeasured"
+    assert "no labels" in run.verdict
+
+
+def command(folder: Path, out: Path, cache: str, *more: str) -> list[str]:
+    words = [f"--{name}={value}" for name, value in QUICK.items()]
+    return [
+        *(sys.executable, "-m", "selfsight", "train", str(folder), "--out", str(out)),
+        *("--cache", cache, *words, *more),
+    ]
+
+
+def wait_for_steps(run: Path, count: int, process: subprocess.Popen) -> None:
+    records = run / "records.jsonl"
+    while process.poll() is None:
+        if records.exists() and records.read_text().count('"kind": "step"') >= count:
+            return
+        time.sleep(0.02)
+
+
+def test_a_killed_and_resumed_run_is_the_run(folder, cache, tmp_path) -> None:
+    often = ("--steps=40", "--checkpoint-minutes=0.002")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run(command(folder, whole, cache, *often), check=True, capture_output=True)
+    process = subprocess.Popen(
+        command(folder, broken, cache, *often), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_for_steps(broken, 5, process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    subprocess.run(
+        command(folder, broken, cache, *often, "--resume"), check=True, capture_output=True
+    )
+    assert_same_weights(Run.open(whole), Run.open(broken))
+    steps = [record["step"] for record in Run.open(broken).records("step")]
+    assert steps == list(range(1, 41))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(folder, cache, tmp_path) -> None:
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        command(folder, out, cache, "--steps=100000"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+    )
+    wait_for_steps(out, 3, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "continue with the same command and --resume" in err
+    assert "Traceback" not in err
+    assert list((out / "checkpoints").glob("step-*.pt"))
+
+
+def test_resuming_with_other_settings_is_refused(finished, folder, cache) -> None:
+    (finished.path / "report.html").rename(finished.path / "report.away")
+    try:
+        with pytest.raises(UserError, match="begun with batch 32, not 64"):
+            selfsight.train(folder, out=finished.path, resume=True, batch=64, cache=cache)
+    finally:
+        (finished.path / "report.away").rename(finished.path / "report.html")
+
+
+def test_a_finished_run_is_not_resumed(finished, folder) -> None:
+    with pytest.raises(UserError, match="has ended"):
+        selfsight.train(folder, out=finished.path, resume=True)
+
+
+def test_resuming_over_other_images_is_refused(folder, cache, tmp_path) -> None:
+    copied = tmp_path / "images"
+    for path in folder.rglob("*.png"):
+        target = copied / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    out = tmp_path / "run"
+    selfsight.train(copied, out=out, steps=2, cache=cache, quiet=True, **QUICK)
+    (out / "report.html").unlink()
+    next(copied.rglob("*.png")).unlink()
+    with pytest.raises(UserError, match="not those that the run"):
+        selfsight.train(copied, out=out, resume=True, cache=cache, quiet=True)
+
+
+def test_a_diverged_run_is_called_diverged_and_not_exported(folder, cache, tmp_path) -> None:
+    run = selfsight.train(
+        folder,
+        out=tmp_path / "run",
+        steps=50,
+        optimiser="sgd",
+        lr=1e30,
+        warm_up=0.0,
+        cache=cache,
+        quiet=True,
+        **QUICK,
+    )
+    assert run.evidence["verdict"]["word"] == "diverged"
+    assert not (run.path / "encoder.safetensors").exists()
+
+
+def test_broken_files_are_listed_with_their_reason(cache, tmp_path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    for number in range(40):
+        Image.fromarray(random.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(
+            folder / f"{number}.png"
+        )
+    (folder / "tab\there.jpg").write_bytes(b"nothing")
+    run = selfsight.train(folder, out=tmp_path / "run", steps=1, cache=cache, quiet=True, **QUICK)
+    header, line = (run.path / "skipped.tsv").read_text().splitlines()
+    assert header == "file\treason"
+    assert line.startswith("tab\\there.jpg\t")
+
+
+def test_a_time_budget_ends_the_run(folder, cache, tmp_path) -> None:
+    run = selfsight.train(
+        folder, out=tmp_path / "r", minutes=0.02, cache=cache, quiet=True, **QUICK
+    )
+    records = run.records("step")
+    assert records[-1]["progress"] == 1.0
+    assert records[-2]["progress"] < 1.0
+
+
+def test_evaluate_embed_and_export_take_the_run(finished, folder, cache, tmp_path) -> None:
+    evidence = selfsight.evaluate(
+        finished.path,
+        train=folder,
+        test=folder,
+        cache=cache,
+        json_file=tmp_path / "out.json",
+        quiet=True,
+    )
+    assert json.loads((tmp_path / "out.json").read_text()) == evidence.to_json()
+    table = selfsight.embed(
+        finished.path, folder, out=tmp_path / "features.npz", cache=cache, quiet=True
+    )
+    with np.load(table) as features:
+        assert features["features"].shape == (96, 256)
+        assert set(features["labels"]) == {"across", "down"}
+    written = selfsight.export(finished.path, to="safetensors", out=tmp_path / "e.safetensors")
+    assert torch.equal(
+        selfsight.load(written[0]).network.blocks[0][0].weight,
+        finished.encoder.network.blocks[0][0].weight,
+    )
