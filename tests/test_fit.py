@@ -21,6 +21,14 @@ from selfsight.run import Run
 QUICK = {"encoder": "convnet", "size": 16, "batch": 32, "threads": 1, "precision": "fp32"}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_slow_map():
+    """Keep numba's seconds out of every report: the map is tested with the report."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "pacmap", None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Return 96 images of two classes, stripes across and stripes down."""
@@ -123,8 +131,9 @@ def test_without_labels_the_verdict_says_so(folder, cache, tmp_path) -> None:
 
 def command(folder: Path, out: Path, cache: str, *more: str) -> list[str]:
     words = [f"--{name}={value}" for name, value in QUICK.items()]
+    start = "import sys; sys.modules['pacmap'] = None; from selfsight.__main__ import main; main()"
     return [
-        *(sys.executable, "-m", "selfsight", "train", str(folder), "--out", str(out)),
+        *(sys.executable, "-c", start, "train", str(folder), "--out", str(out)),
         *("--cache", cache, *words, *more),
     ]
 

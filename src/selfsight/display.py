@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 PLAIN_SECONDS = 15.0  # between two plain progress lines
+WORTH_A_LINE = 3.0  # seconds that a phase takes before plain lines speak of it
 
 
 class Display:
@@ -30,19 +31,19 @@ class Display:
         console.print(line, markup=False)
 
     def phase(self, name: str, done: int, total: int) -> None:
-        """Show that `done` of `total` parts of a phase are finished."""
-        began = self._phases.setdefault(name, time.monotonic())
-        if done >= total:
+        """Show that `done` of `total` parts of a phase are finished; a total of 0 is unknown."""
+        spent = time.monotonic() - self._phases.setdefault(name, time.monotonic())
+        ended = 0 < total <= done
+        if ended:
             self._phases.pop(name)
         if self._console.is_terminal:
             self._bar(name, done, total, "")
-            if done >= total:
+            if ended:
                 self.end()
-        elif self._due(name) or done >= total:
-            spent = time.monotonic() - began
-            left = _duration(spent / done * (total - done)) if done else "?"
-            tail = f"in {_duration(spent)}" if done >= total else f"{left} left"
-            self.say(f"{name}: {done:,} of {total:,}, {tail}")
+        elif spent > WORTH_A_LINE and (ended or self._due(name)):
+            parts = f"{done:,} of {total:,}" if total else f"{done:,}"
+            left = f", {_duration(spent / done * (total - done))} left" if done and total else ""
+            self.say(f"{name}: {parts}" + (f", in {_duration(spent)}" if ended else left))
 
     def step(self, state: Mapping[str, Any]) -> None:
         """Show the state of the training: step, progress, loss, images_per_second, seconds_left."""
@@ -76,8 +77,8 @@ class Display:
             )
             self._live.start()
         if name not in self._tasks:
-            self._tasks[name] = self._live.add_task(name, total=total, text=text)
-        self._live.update(self._tasks[name], completed=done, total=total, text=text)
+            self._tasks[name] = self._live.add_task(name, total=total or None, text=text)
+        self._live.update(self._tasks[name], completed=done, total=total or None, text=text)
 
     def _due(self, name: str) -> bool:
         now = time.monotonic()

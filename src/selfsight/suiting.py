@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from selfsight.errors import UserError
+from selfsight.gather import world_size
 from selfsight.method import Adjustment, Situation
 
 
@@ -24,6 +25,17 @@ def fitted_queue(situation: Situation, *, length: int) -> list[Adjustment]:
     return [Adjustment("queue", fitted, reason)]
 
 
+def fitted_splits(situation: Situation, *, splits: int) -> list[Adjustment]:
+    """Return the adjustment of `splits`, if a process's batch gives no such groups of 16."""
+    batch = situation.batch // world_size()
+    fitting = [n for n in range(1, splits + 1) if batch % n == 0 and batch >= 16 * n]
+    fitted = max(fitting, default=1)
+    if fitted == splits:
+        return []
+    reason = f"a batch of {batch} gives {fitted} equal groups of 16 or more images"
+    return [Adjustment("splits", fitted, reason)]
+
+
 def slower_teacher(situation: Situation, *, momentum: float) -> list[Adjustment]:
     """Return the adjustment of `momentum` for a batch below 256, for which `momentum` is made.
 
@@ -42,7 +54,7 @@ def demand(fulfilled: bool, *, setting: str, value: object, wanted: str) -> None
         raise UserError(f"{setting} is {value}; it must be {wanted}")
 
 
-def demand_positive(settings: Mapping[str, float]) -> None:
+def demand_positive(settings: Mapping[str, float | int]) -> None:
     """Raise UserError for the first of `settings`, values by name, that is not positive."""
     for setting, value in settings.items():
         demand(value > 0, setting=setting, value=value, wanted="more than 0")

@@ -44,11 +44,9 @@ def test_a_row_has_the_accuracies_of_its_classifiers(evidence):
 
 
 def test_balanced_accuracy_counts_every_class_alike(evidence):
-    from sklearn.metrics import balanced_accuracy_score
-
     train, test = parts(1.5)
     predicted = linear_probe(train, test, seed=0).predicted
-    expected = balanced_accuracy_score(test.labels, predicted)
+    expected = np.mean([(predicted == c)[test.labels == c].mean() for c in range(3)])
     assert evidence.row("untrained").linear.balanced == pytest.approx(expected)
 
 

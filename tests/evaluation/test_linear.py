@@ -114,7 +114,7 @@ def test_a_class_with_one_example_is_fitted_and_never_held_back():
     far = Embeddings(np.full((1, 20), 40, np.float32), np.array([5]))
     assert linear_probe(lone, far, seed=0).predicted.tolist() == [5]
     for seed in range(5):
-        held_back = linear._stratified(lone.labels, 0.2, np.random.default_rng(seed), at_least=0)
+        held_back = linear._stratified(lone.labels, 0.2, np.random.default_rng(seed), smallest=2)
         assert 5 not in lone.labels[held_back]
         assert set(lone.labels[held_back]) == {0, 1, 2, 3, 4}
     assert linear_probe(lone, test, seed=0).predicted.shape == (50,)
@@ -125,6 +125,12 @@ def test_one_example_of_every_class_still_gives_a_classifier():
     probe = linear_probe(train, train, seed=0)
     assert probe.predicted.tolist() == [0, 1, 2, 3]
     assert probe.converged
+    assert probe.sweep == ()  # nothing could be held back, so nothing was compared
+
+
+def test_two_examples_of_a_class_are_enough_to_choose_with():
+    train = Embeddings(np.repeat(np.eye(4, dtype=np.float32), 2, axis=0), np.arange(8) // 2)
+    assert len(linear_probe(train, train, seed=0).sweep) == len(linear.STRENGTHS)
 
 
 def test_more_dimensions_than_images_are_solved():
@@ -175,3 +181,12 @@ def test_one_class_is_an_error_of_one_line():
     alone = Embeddings(train.features, np.zeros(50, np.int64))
     with pytest.raises(UserError, match="two or more classes"):
         linear_probe(alone, train, seed=0)
+
+
+def test_single_and_double_precision_agree(monkeypatch):
+    train, test = cloud(1500), cloud(1000, seed=1)
+    double = linear_probe(train, test, seed=0)
+    monkeypatch.setattr(linear, "DOUBLE", 0)
+    single = linear_probe(train, test, seed=0)
+    assert single.converged
+    assert accuracy(single, test) == pytest.approx(accuracy(double, test), abs=0.002)

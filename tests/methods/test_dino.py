@@ -88,7 +88,7 @@ def test_the_teacher_starts_as_the_student_and_follows_by_its_momentum() -> None
         assert torch.equal(slow, fast)
     with torch.no_grad():
         for weight in (*student.parameters(), dino.prototypes.weight):
-            weight += 1
+            weight.add_(1)
     dino.after_step(0.0)
     for slow, fast in zip(teacher.parameters(), student.parameters(), strict=True):
         torch.testing.assert_close(slow, fast - 0.75)

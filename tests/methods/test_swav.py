@@ -232,7 +232,7 @@ def test_few_images_get_fewer_prototypes_and_a_shorter_queue() -> None:
     assert SwAV.suited(Situation(images=50_000, batch=256, image_size=32)) == []
     few = {
         change.setting: change.value
-        for change in SwAV.suited(Situation(images=800, batch=64, image_size=32))
+        for change in SwAV.suited(Situation(images=300, batch=64, image_size=32))
     }
-    assert few["prototypes"] == 128 < defaults["prototypes"].default
-    assert few["queue"] == 384 < defaults["queue"].default
+    assert few["prototypes"] == 64 < defaults["prototypes"].default
+    assert few["queue"] == 128 < defaults["queue"].default

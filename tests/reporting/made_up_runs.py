@@ -14,7 +14,7 @@ def whole_run(folder: Path, *, images: int = 60) -> Path:
     (folder / "figures").mkdir(parents=True)
     (folder / "settings.toml").write_text(
         'images = "photos/pets"\nmethod = "simclr"\nencoder = "resnet18"\nsize = 32\n'
-        'epochs = 100.0\nseed = 3\n[method_settings]\ntemperature = 0.2\n'
+        "epochs = 100.0\nseed = 3\n[method_settings]\ntemperature = 0.2\n"
     )
     (folder / "encoder.safetensors").write_bytes(b"")
     (folder / "skipped.tsv").write_text(

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from selfsight.reporting.accuracies import axis_top, interval_bar, panels
+from selfsight.reporting.accuracies import axis_top, interval_bar, panels, remarks
 from selfsight.reporting.axes import nice_ticks, rolling_mean, thin, tick_labels, value_range
 from selfsight.reporting.charts import Level, Series, line_chart
 
@@ -70,7 +70,7 @@ def test_a_rolling_mean_is_that_of_a_loop():
 def test_a_gap_breaks_the_line_and_a_lone_point_is_a_dot():
     y = np.array([1.0, 2, np.nan, 3, np.inf, 2, 1])
     chart = str(line_chart([Series("a", np.linspace(0, 1, 7), y)], about="a"))
-    path = chart.split(' d="')[1].split('"')[0]
+    path = chart.split(' d="')[1].split('"', maxsplit=1)[0]
     assert path.count("M") == 3
     assert chart.count('<circle class="dot') == 1
     assert "nan" not in chart
@@ -87,7 +87,7 @@ def test_the_read_out_has_the_values_and_no_markup():
     chart = str(line_chart([Series("<b>", np.array([0.0, 1]), np.array([0.25, 0.5]))], about="<i>"))
     assert "<b>" not in chart
     assert "<i>" not in chart
-    quoted = chart.split('data-points="')[1].split('"')[0]
+    quoted = chart.split('data-points="')[1].split('"', maxsplit=1)[0]
     points = json.loads(quoted.replace("&#34;", '"').replace("&lt;", "<").replace("&gt;", ">"))
     assert points[1][2] == "100.0\u202f% of the training: <b> 0.5"
 
@@ -110,7 +110,9 @@ def test_a_bar_stands_where_its_numbers_say():
     assert 'cx="50.00%"' in bar
     assert 'x1="40.00%" x2="60.00%"' in bar
     assert 'x1="10.00%" x2="10.00%"' in bar
-    assert "nan" not in interval_bar(0.5, math.nan, math.nan, top=1.0, chance=math.nan, tone="other")
+    assert "nan" not in interval_bar(
+        0.5, math.nan, math.nan, top=1.0, chance=math.nan, tone="other"
+    )
 
 
 def test_a_measure_that_is_missing_in_a_row_is_a_dash():
@@ -118,3 +120,16 @@ def test_a_measure_that_is_missing_in_a_row_is_a_dash():
     (panel,) = panels({"rows": rows}, majority=math.nan)
     assert [row.accuracy for row in panel.rows] == ["20.0\u202f%", "–"]
     assert panels({"rows": "nonsense"}, majority=math.nan) == []
+
+
+def test_differences_and_probes_that_did_not_converge_are_told_of():
+    gain = {"value": 0.2826, "low": 0.265, "high": 0.299}
+    content = {
+        "differences": [{"first": "encoder", "second": "pixels", "linear": gain}, "nonsense"],
+        "rows": [{"name": "pixels", "linear": {"converged": False}}],
+    }
+    assert remarks(content) == [
+        "Linear probe, this encoder over raw pixels: +28.3 points (+26.5 to +29.9, paired).",
+        "The linear probe of raw pixels had not converged.",
+    ]
+    assert remarks({}) == []

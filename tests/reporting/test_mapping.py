@@ -39,10 +39,14 @@ def test_pacmap_keeps_groups_together_and_repeats():
     groups = [places[start::3] for start in range(3)]
     within = max(group.std(axis=0).max() for group in groups)
     centres = np.array([group.mean(axis=0) for group in groups])
-    assert min(np.linalg.norm(centres[a] - centres[b]) for a, b in ((0, 1), (1, 2), (0, 2))) > within
+    assert (
+        min(np.linalg.norm(centres[a] - centres[b]) for a, b in ((0, 1), (1, 2), (0, 2))) > within
+    )
 
 
-@pytest.mark.parametrize("constant", [np.zeros((50, 8)), np.ones((50, 8)), np.eye(1, 8).repeat(9, 0)])
+@pytest.mark.parametrize(
+    "constant", [np.zeros((50, 8)), np.ones((50, 8)), np.eye(1, 8).repeat(9, 0)]
+)
 def test_a_constant_embedding_has_no_map(constant):
     with pytest.raises(UserError, match="nearly the same"):
         map_2d(constant + 1e-7, seed=0)

@@ -11,7 +11,14 @@ from typing import Any
 from selfsight.errors import UserError
 from selfsight.evaluation.interval import LEVEL, RESAMPLES, Interval, difference_interval
 from selfsight.evaluation.knn import TEMPERATURE
-from selfsight.evaluation.linear import HELD_BACK, MAX_STEPS, STRENGTHS, SWEEP_ROWS, TOLERANCE
+from selfsight.evaluation.linear import (
+    HELD_BACK,
+    MAX_STEPS,
+    STRENGTHS,
+    SWEEP_ROWS,
+    TOLERANCE,
+    UNSWEPT,
+)
 from selfsight.evaluation.rows import Row, hits, measure, row_from_json, row_to_json
 
 __all__ = ["Difference", "Evidence", "measure"]
@@ -90,7 +97,7 @@ class Evidence:
                 "regularisation": "strength / 2 x squared weights, against the sum of losses; of "
                 + ", ".join(f"{strength:g}" for strength in STRENGTHS)
                 + f" the most accurate on {HELD_BACK:.0%} of the labels of each class, "
-                f"of at most {SWEEP_ROWS} training images",
+                f"of at most {SWEEP_ROWS} training images; {UNSWEPT:g} where no class has two",
             },
             "interval": f"{LEVEL:.0%} percentile bootstrap over test images, {RESAMPLES} "
             "resamples; differences are paired; the spread over training runs is not in it",

@@ -26,10 +26,12 @@ from torch import Tensor
 from selfsight.errors import UserError
 from selfsight.evaluation.embed import Embeddings
 
-STRENGTHS = (1e5, 1e4, 1e3, 1e2, 1e1, 1e0, 1e-1)  # strong to weak: each starts from the one before
+STRENGTHS = (1e5, 1e4, 1e3, 1e2, 1e1, 1e0)  # strong to weak: each starts from the one before
+UNSWEPT = 1e2  # where no class has a second image to choose with
 SWEEP_ROWS = 10_000
 HELD_BACK = 0.2
-TOLERANCE = 1e-4  # largest gradient, per image, in the changed variables; float32 sees no less
+TOLERANCE = 1e-4  # largest gradient, per image, in the changed variables
+DOUBLE = 2**22  # numbers in the features: up to here float64, whose rounding hides no decrease
 MAX_STEPS = 1000
 
 
@@ -47,10 +49,10 @@ class LinearProbe:
 class Problem:
     """Standardised images with labels, and the change of variables for them."""
 
-    features: Float32[Tensor, "images dim"]
+    features: Float[Tensor, "images dim"]
     labels: Int64[Tensor, "images"]
-    axes: Float32[Tensor, "dim dim"]  # principal directions, as columns
-    variances: Float32[Tensor, "dim"]  # of the features along them
+    axes: Float[Tensor, "dim dim"]  # principal directions, as columns
+    variances: Float[Tensor, "dim"]  # of the features along them
     classes: int
 
 
@@ -62,9 +64,9 @@ class Fitted:
     offsets: Float64[Tensor, "classes"]
     converged: bool
 
-    def predict(self, features: Float32[Tensor, "images dim"]) -> Int64[Tensor, "images"]:
+    def predict(self, features: Float[Tensor, "images dim"]) -> Int64[Tensor, "images"]:
         """Return the class of every image; of equal ones the lowest."""
-        scores = features @ self.weights.float() + self.offsets
+        scores = features @ self.weights.to(features.dtype) + self.offsets
         # numpy's argmax takes the first of equals, torch's any.
         return torch.from_numpy(scores.numpy().argmax(axis=1))
 
@@ -80,19 +82,21 @@ def linear_probe(train: Embeddings, test: Embeddings, *, seed: int) -> LinearPro
     classes = int(train.labels.max()) + 1
     if len(np.unique(train.labels)) < 2:
         raise UserError("a linear probe needs training labels of two or more classes; there is one")
-    features, queries = _standardised(train.features, test.features)
+    precision = torch.float64 if train.features.size <= DOUBLE else torch.float32
+    features, queries = (
+        part.to(precision) for part in _standardised(train.features, test.features)
+    )
     labels = torch.from_numpy(train.labels)
 
     rng = np.random.default_rng(seed)
-    chosen = _stratified(train.labels, min(1.0, SWEEP_ROWS / len(train)), rng, at_least=1)
+    chosen = _stratified(train.labels, min(1.0, SWEEP_ROWS / len(train)), rng, smallest=1)
     axes, variances = _principal(features[chosen])
     problem = Problem(features, labels, axes, variances, classes)
 
-    held_back = chosen & _stratified(np.where(chosen, train.labels, -1), HELD_BACK, rng, at_least=0)
+    held_back = chosen & _stratified(np.where(chosen, train.labels, -1), HELD_BACK, rng, smallest=2)
     sweep, start = _sweep(problem, torch.from_numpy(chosen), torch.from_numpy(held_back))
-    best = max(accuracy for _, accuracy in sweep)
     # Of equals the strongest, which comes first.
-    strength = next(strength for strength, accuracy in sweep if accuracy == best)
+    strength = max(sweep, key=lambda pair: pair[1])[0] if sweep else UNSWEPT
     fitted = fit(problem, strength=strength, start=start[strength])
     return LinearProbe(
         fitted.predict(queries).numpy(), strength, tuple(sweep), converged=fitted.converged
@@ -105,7 +109,8 @@ def fit(problem: Problem, *, strength: float, start: Fitted) -> Fitted:
     decay = strength / n
     targets = torch.nn.functional.one_hot(problem.labels, classes).double()
     scales = torch.sqrt(problem.variances.double() / classes + decay)
-    to_weights = problem.axes / scales.float()
+    to_weights = problem.axes.double() / scales
+    exact = problem.features.dtype
     root = classes**0.5
     begin = torch.cat(
         [
@@ -116,17 +121,15 @@ def fit(problem: Problem, *, strength: float, start: Fitted) -> Fitted:
     variables = begin.requires_grad_()
 
     def closure() -> Float[Tensor, ""]:
-        weights = to_weights @ variables[:-1].detach().float()
+        weights = to_weights @ variables[:-1].detach()
         # Sums in float64: the line search compares losses that differ in the seventh digit.
-        scores = (problem.features @ weights).double() + variables[-1].detach() * root
+        scores = (problem.features @ weights.to(exact)).double() + variables[-1].detach() * root
         logs = torch.log_softmax(scores, dim=1)
-        loss = -(targets * logs).sum() / n + decay / 2 * weights.double().square().sum()
+        loss = -(targets * logs).sum() / n + decay / 2 * weights.square().sum()
         errors = (logs.exp() - targets) / n
         # Transposed, because that product of thin matrices is ten times faster.
-        slope = (errors.float().T @ problem.features).T + decay * weights
-        variables.grad = torch.cat(
-            [(to_weights.T @ slope).double(), errors.sum(dim=0, keepdim=True) * root]
-        )
+        slope = (errors.to(exact).T @ problem.features).T.double() + decay * weights
+        variables.grad = torch.cat([to_weights.T @ slope, errors.sum(dim=0, keepdim=True) * root])
         return loss
 
     solver = torch.optim.LBFGS(
@@ -143,7 +146,7 @@ def fit(problem: Problem, *, strength: float, start: Fitted) -> Fitted:
     assert variables.grad is not None
     converged = bool(variables.grad.abs().max() <= TOLERANCE)
     found = variables.detach()
-    return Fitted(to_weights.double() @ found[:-1], found[-1] * root, converged)
+    return Fitted(to_weights @ found[:-1], found[-1] * root, converged)
 
 
 def _sweep(
@@ -160,8 +163,7 @@ def _sweep(
         converged=False,
     )
     if len(answers) == 0:  # every class has a single image: nothing to choose with
-        middle = STRENGTHS[len(STRENGTHS) // 2]
-        return [(middle, 0.0)], {middle: fitted}
+        return [], {UNSWEPT: fitted}
     sweep, found = [], {}
     for strength in STRENGTHS:
         fitted = fit(part, strength=strength, start=fitted)
@@ -172,7 +174,7 @@ def _sweep(
 
 def _standardised(
     train: Float32[np.ndarray, "images dim"], test: Float32[np.ndarray, "queries dim"]
-) -> tuple[Float32[Tensor, "images dim"], Float32[Tensor, "queries dim"]]:
+) -> tuple[Float[Tensor, "images dim"], Float32[Tensor, "queries dim"]]:
     """Return both parts with the training part's mean 0 and deviation 1, in each dimension."""
     mean = train.mean(axis=0, dtype=np.float64)
     deviation = train.std(axis=0, dtype=np.float64)
@@ -184,18 +186,22 @@ def _standardised(
 
 
 def _principal(
-    features: Float32[Tensor, "images dim"],
-) -> tuple[Float32[Tensor, "dim dim"], Float32[Tensor, "dim"]]:
+    features: Float[Tensor, "images dim"],
+) -> tuple[Float[Tensor, "dim dim"], Float[Tensor, "dim"]]:
     variances, axes = torch.linalg.eigh(features.T @ features / len(features))
     return axes, variances.clamp(min=0)
 
 
 def _stratified(
-    labels: Int64[np.ndarray, "images"], share: float, rng: np.random.Generator, *, at_least: int
+    labels: Int64[np.ndarray, "images"], share: float, rng: np.random.Generator, *, smallest: int
 ) -> Bool[np.ndarray, "images"]:
-    """Return a mask with a share of every class, rounded down; -1 is no class."""
+    """Return a mask with a share, but at least one, of every class of `smallest` images or more.
+
+    -1 is no class.
+    """
     mask = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels[labels >= 0]):
         rows = rng.permutation(np.flatnonzero(labels == label))
-        mask[rows[: max(at_least, int(share * len(rows)))]] = True
+        if len(rows) >= smallest:
+            mask[rows[: max(1, int(share * len(rows)))]] = True
     return mask

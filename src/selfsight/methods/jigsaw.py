@@ -56,12 +56,12 @@ def permutation_set(count: int, *, tiles: int = TILES, seed: int = 0) -> Int[Ten
     candidates = torch.from_numpy(flat).view(-1, tiles)
     order = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(seed))
     candidates = candidates[order]
-    nearest = torch.full((len(candidates),), tiles + 1, dtype=torch.int64)
+    nearest = torch.full((len(candidates),), tiles + 1, dtype=torch.uint8)
     chosen = []
     for _ in range(count):
         furthest = candidates[(nearest == nearest.max()).nonzero()[0, 0]]
         chosen.append(furthest)
-        nearest = torch.minimum(nearest, (candidates != furthest).sum(1))
+        nearest = torch.minimum(nearest, (candidates != furthest).sum(1, dtype=torch.uint8))
     return torch.stack(chosen).long()
 
 
@@ -101,7 +101,7 @@ class Jigsaw(Method):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        cell = int(CELL * encoder.image_size)
+        cell = round(CELL * encoder.image_size)
         side, space = int(tile * cell), max(2, int(gap * cell))
         if side < SMALLEST or side + space + shift > cell:
             raise UserError(

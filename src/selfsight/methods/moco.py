@@ -24,7 +24,13 @@ from selfsight.nets.encoder import Encoder
 from selfsight.nets.split_batch_norm import shuffled, split_batch_norms, with_whole_batch_norms
 from selfsight.precision import full_precision
 from selfsight.ring import Ring, nearest
-from selfsight.suiting import demand_momentum, demand_positive, fitted_queue, slower_teacher
+from selfsight.suiting import (
+    demand_momentum,
+    demand_positive,
+    fitted_queue,
+    fitted_splits,
+    slower_teacher,
+)
 from selfsight.views.presets import simclr, two_views
 
 
@@ -136,9 +142,12 @@ class MoCo(Method):
 
     @classmethod
     def suited(cls, situation: Situation) -> list[Adjustment]:
-        """Return a queue that the images can fill, and a momentum for small batches."""
-        queue = fitted_queue(situation, length=4096)
-        return [*queue, *slower_teacher(situation, momentum=0.99)]
+        """Return a queue that suits the images, a momentum and splits that suit the batch."""
+        return [
+            *fitted_queue(situation, length=4096),
+            *slower_teacher(situation, momentum=0.99),
+            *fitted_splits(situation, splits=4),
+        ]
 
     @property
     def _online(self) -> nn.Sequential:

@@ -88,7 +88,7 @@ class RelativePatch(Method):
         """Return the cross entropy over `pairs` pairs of patches of each image, in both orders."""
         (images,) = views
         first_second, directions = self.cut(images.repeat(self.pairs, 1, 1, 1))
-        h = features_of(self.encoder, first_second.flatten(0, 1)).view(len(directions), -1)
+        h = features_of(self.encoder, first_second.flatten(0, 1)).reshape(len(directions), -1)
         swapped = h.view(len(h), 2, -1).flip(1).flatten(1)
         logits = self.head(torch.cat([h, swapped]))
         targets = torch.cat([directions, cutting.DIRECTIONS - 1 - directions])

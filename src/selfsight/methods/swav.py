@@ -86,7 +86,7 @@ class SwAV(Method):
         self,
         encoder: Encoder,
         *,
-        prototypes: Annotated[int, "cluster centres; paper 3000"] = 512,
+        prototypes: Annotated[int, "cluster centres; paper 3000"] = 256,
         temperature: Annotated[float, "softmax temperature of the prediction; paper 0.1"] = 0.1,
         epsilon: Annotated[float, "softness of the assignment; paper 0.05"] = 0.05,
         iterations: Annotated[int, "of Sinkhorn-Knopp; paper 3"] = 3,
@@ -96,7 +96,7 @@ class SwAV(Method):
         queue: Annotated[int, "earlier vectors a view that join the assignment; code 3840"] = 1024,
         queue_from: Annotated[float, "share of training before the queue; code epoch 15"] = 0.1,
         hidden: Annotated[int, "width of the head's hidden layer; paper 2048"] = 512,
-        projection: Annotated[int, "width of the compared vectors; paper 128"] = 128,
+        projection: Annotated[int, "width of the compared vectors; paper 128"] = 64,
         small_views: Annotated[int, "views of a small part, besides 2 large ones; paper 6"] = 2,
         small_size: Annotated[float, "side of a small view, share of a large; paper 96/224"] = 0.5,
         colour: Annotated[float, "strength of the colour jitter; paper 1, SimCLR CIFAR 0.5"] = 0.5,
@@ -156,8 +156,8 @@ class SwAV(Method):
     def suited(cls, situation: Situation) -> list[Adjustment]:
         """Return fewer prototypes than images, and a queue that fits batch and images."""
         queue = fitted_queue(situation, length=1024)
-        fewer = fitting_count(512, images=situation.images)
-        if fewer == 512:
+        fewer = fitting_count(256, images=situation.images)
+        if fewer == 256:
             return queue
-        reason = f"512 would be more than a quarter of the {situation.images:,} images"
+        reason = f"256 would be more than a quarter of the {situation.images:,} images"
         return [Adjustment("prototypes", fewer, reason), *queue]

@@ -65,6 +65,27 @@ def panels(evidence: dict[str, Any], *, majority: float) -> list[Panel]:
     ]
 
 
+def remarks(evidence: dict[str, Any]) -> list[str]:
+    """Return the paired differences between rows and the probes that did not converge, in words."""
+    said = []
+    for found in evidence.get("differences") or []:
+        cell = found.get("linear") if isinstance(found, dict) else None
+        if not isinstance(cell, dict):
+            continue
+        gain, low, high = (100 * number(cell.get(part)) for part in ("value", "low", "high"))
+        if math.isfinite(gain + low + high):
+            first, second = (str(found.get(side)) for side in ("first", "second"))
+            said.append(
+                f"Linear probe, {_named(first)} over {_named(second)}: {gain:+.1f} points "
+                f"({low:+.1f} to {high:+.1f}, paired)."
+            )
+    for row in evidence.get("rows") or []:
+        cell = row.get("linear") if isinstance(row, dict) else None
+        if isinstance(cell, dict) and cell.get("converged") is False:
+            said.append(f"The linear probe of {_named(str(row.get('name')))} had not converged.")
+    return said
+
+
 def axis_top(largest: float) -> float:
     """Return the end of an axis of shares: 1 if more than half of it is used, else a round one."""
     if largest > 0.5 or largest <= 0:
@@ -140,6 +161,10 @@ def class_rows(held_out: HeldOut, agreements: Float[np.ndarray, "images"]) -> tu
         return ordered, 0
     half = MOST_CLASSES // 2
     return ordered[:half] + ordered[-half:], len(ordered) - MOST_CLASSES
+
+
+def _named(key: str) -> str:
+    return NAMES.get(key, (key, ""))[0].lower()
 
 
 def _row(row: dict[str, Any], measure: str, *, top: float, majority: float) -> Row:

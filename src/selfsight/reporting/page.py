@@ -66,6 +66,7 @@ def render(files: RunFiles) -> str:
         verdict=headline.verdict(files),
         missing=headline.missing(files),
         panels=accuracies.panels(evidence, majority=majority),
+        remarks=accuracies.remarks(evidence),
         majority=majority if math.isfinite(majority) else None,
         measured_on=headline.measured_on(evidence),
         protocol=headline.table(evidence.get("protocol")),

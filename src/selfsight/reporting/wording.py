@@ -1,11 +1,12 @@
 """Numbers and names as a person reads them, safe for any page."""
 
 import math
-import unicodedata
+import re
 
 THIN = "\u202f"  # narrow no-break space: keeps a number and its unit on one line
-_BIDIRECTIONAL = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Control characters, lone surrogates, and the marks that turn the direction of text.
+_HIDDEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 
 
@@ -15,7 +16,7 @@ def printable(text: str) -> str:
     A file name may hold newlines, bytes that are not UTF-8 (lone surrogates in Python) and marks
     that turn the direction of the text around it; they are shown as \n, \xff, \u202e.
     """
-    return "".join(_visible(letter) for letter in text)
+    return _HIDDEN.sub(_escaped, text)
 
 
 def percent(share: float, *, digits: int = 1) -> str:
@@ -52,12 +53,8 @@ def short(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _visible(letter: str) -> str:
-    code = ord(letter)
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
     if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, as Python keeps it in file names
         return f"\\x{code - 0xDC00:02x}"
-    if unicodedata.category(letter) == "Cs" or letter in _BIDIRECTIONAL:
-        return f"\\u{code:04x}"
-    if unicodedata.category(letter) == "Cc":
-        return letter.encode("unicode_escape").decode()
-    return letter
+    return found.group().encode("unicode_escape").decode("ascii")

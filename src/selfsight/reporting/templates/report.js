@@ -335,10 +335,12 @@ for (const map of document.querySelectorAll(".map")) {
     button.addEventListener("pointerenter", () => { lit = visible[group] ? group : -1; redraw(); });
     button.addEventListener("pointerleave", () => { lit = -1; redraw(); });
   }
-  new ResizeObserver(() => {
+  const measure = () => {
     size = [canvas.clientWidth, canvas.clientHeight];
     draw(); // at once: setting the size has emptied the canvas
-  }).observe(stage);
+  };
+  measure();
+  new ResizeObserver(measure).observe(stage);
   document.addEventListener("theme", redraw);
   addEventListener("beforeprint", draw);
   sheet.complete || sheet.addEventListener("load", redraw);

@@ -1,0 +1,118 @@
+"""Does every method learn? Each on JPEG CIFAR-10 for the same time, with a small encoder.
+
+    python bench/learn.py cifar10 --minutes 3 --out learn [--methods all] [--seeds 1]
+
+For each method and seed `selfsight train` runs for `--minutes` of wall clock on train/, and the
+frozen encoder is measured on test/: kNN and linear probe (10,000 labelled training images), beside
+its own untrained encoder and raw pixels. For every run the probe is also read stage by stage on
+5,000 training and 2,500 test images: a pretext task's best layer is seldom its last.
+
+A run that is there already is not repeated, so a killed benchmark goes on where it was.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from selfsight import methods
+from selfsight.data.images import ImageSet, open_images
+from selfsight.data.splits import stratified_sample
+from selfsight.evaluation.embed import Embeddings, embed
+from selfsight.evaluation.linear import linear_probe
+from selfsight.nets.encoder import Encoder, evaluating
+from selfsight.run import Run
+
+WORDS = {"learned": "yes", "barely": "no", "collapsed": "collapsed", "diverged": "diverged"}
+
+
+def trained(arguments: argparse.Namespace, name: str, seed: int) -> Run:
+    """Return the finished run of a method and seed, training it if it is not there."""
+    out = arguments.out / f"{name}-{seed}"
+    if not (out / "report.html").exists():
+        encoder = arguments.encoder
+        if methods.find(name).smallest_encoder != "convnet":
+            encoder = methods.find(name).smallest_encoder
+        words = ["train", str(arguments.images / "train"), "--out", str(out)]
+        words += ["--held-out", str(arguments.images / "test"), "--method", name]
+        words += ["--encoder", encoder, "--minutes", str(arguments.minutes), "--seed", str(seed)]
+        words += ["--cache", str(arguments.out / "cache")]
+        words += ["--resume"] if out.exists() else []
+        subprocess.run([sys.executable, "-m", "selfsight", *words], check=True, capture_output=True)
+    return Run.open(out)
+
+
+def by_stage(encoder: Encoder, train: ImageSet, test: ImageSet) -> list[float]:
+    """Return the linear probe's accuracy on the pooled features of every stage, first to last."""
+    parts = []
+    for images in (train, test):
+        pixels = embed(lambda batch: batch.reshape(len(batch), -1)[:, :1], images)  # labels only
+        batches = np.array_split(np.arange(len(images)), max(1, len(images) // 500))
+        with evaluating(encoder), torch.inference_mode():
+            found = [
+                encoder.stages(encoder.fit(torch.from_numpy(images.batch(rows))))
+                for rows in batches
+            ]
+        stages = [torch.cat(stage).float().numpy() for stage in zip(*found, strict=True)]
+        parts.append([Embeddings(stage, pixels.labels) for stage in stages])
+    return [
+        float((linear_probe(one, other, seed=0).predicted == other.labels).mean())
+        for one, other in zip(*parts, strict=True)
+    ]
+
+
+def main() -> None:
+    """Train, measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("images", type=Path, help="folder with train/ and test/ of class folders")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--methods", default="all")
+    parser.add_argument("--encoder", default="convnet")
+    parser.add_argument("--seeds", type=int, default=1)
+    arguments = parser.parse_args()
+    names = methods.names() if arguments.methods == "all" else arguments.methods.split(",")
+    train, test = (
+        open_images(str(arguments.images / part), size=32, cache=arguments.out / "cache")
+        for part in ("train", "test")
+    )
+    few = [
+        images.part(stratified_sample(images.labels.index, count=count, seed=0))
+        for images, count in ((train, 5000), (test, 2500))
+    ]
+    head = f"{'method':<15}{'probe %':>9}{'spread':>8}{'untrained':>11}{'gain (95 %)':>20}"
+    print(f"{head}{'kNN %':>8}{'pixels':>8}{'steps':>8}  above untrained  probe by stage")
+    for name in names:
+        found = [trained(arguments, name, seed) for seed in range(arguments.seeds)]
+        print(line(name, found, few), flush=True)
+
+
+def line(name: str, runs: list[Run], few: list[ImageSet]) -> str:
+    """Return a method's row; the spread is the standard deviation over seeds, if there are any."""
+    evidence = [run.evidence for run in runs]
+    if any("rows" not in one for one in evidence):
+        return f"{name:<15}{evidence[0]['verdict']['sentence']}"
+    rows = [{row["name"]: row for row in one["rows"]} for one in evidence]
+
+    def mean(row: str, probe: str) -> float:
+        return 100 * statistics.mean(one[row][probe]["accuracy"] for one in rows)
+
+    probes = [100 * one["encoder"]["linear"]["accuracy"] for one in rows]
+    spread = f"{statistics.stdev(probes):.1f}" if len(probes) > 1 else "-"
+    gains = [one["differences"][0]["linear"] for one in evidence]
+    gain = f"{100 * min(g['low'] for g in gains):+.1f} to {100 * max(g['high'] for g in gains):+.1f}"
+    words = ", ".join(sorted({WORDS[one["verdict"]["word"]] for one in evidence}))
+    stages = " ".join(f"{100 * share:.1f}" for share in by_stage(runs[0].encoder, *few))
+    return (
+        f"{name:<15}{mean('encoder', 'linear'):>9.1f}{spread:>8}{mean('untrained', 'linear'):>11.1f}"
+        f"{gain:>20}{mean('encoder', 'knn'):>8.1f}{mean('pixels', 'linear'):>8.1f}"
+        f"{evidence[0]['steps']:>8}  {words:<15}  {stages}"
+    )
+
+
+if __name__ == "__main__":
+    main()
