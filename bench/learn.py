@@ -104,11 +104,13 @@ def line(name: str, runs: list[Run], few: list[ImageSet]) -> str:
     probes = [100 * one["encoder"]["linear"]["accuracy"] for one in rows]
     spread = f"{statistics.stdev(probes):.1f}" if len(probes) > 1 else "-"
     gains = [one["differences"][0]["linear"] for one in evidence]
-    gain = f"{100 * min(g['low'] for g in gains):+.1f} to {100 * max(g['high'] for g in gains):+.1f}"
+    low, high = min(found["low"] for found in gains), max(found["high"] for found in gains)
+    gain = f"{100 * low:+.1f} to {100 * high:+.1f}"
+    encoder, untrained = mean("encoder", "linear"), mean("untrained", "linear")
     words = ", ".join(sorted({WORDS[one["verdict"]["word"]] for one in evidence}))
     stages = " ".join(f"{100 * share:.1f}" for share in by_stage(runs[0].encoder, *few))
     return (
-        f"{name:<15}{mean('encoder', 'linear'):>9.1f}{spread:>8}{mean('untrained', 'linear'):>11.1f}"
+        f"{name:<15}{encoder:>9.1f}{spread:>8}{untrained:>11.1f}"
         f"{gain:>20}{mean('encoder', 'knn'):>8.1f}{mean('pixels', 'linear'):>8.1f}"
         f"{evidence[0]['steps']:>8}  {words:<15}  {stages}"
     )

@@ -21,9 +21,9 @@ every_method = pytest.mark.parametrize("name", methods.names())
 
 
 def images(count: int = 64) -> Tensor:
-    """Return gratings that differ in direction, width and colour, lighter at the top.
+    """Return rings under gratings that differ in direction, width and colour, lighter at the top.
 
-    There is something to see for every kind of task: texture, colour, and which way is up.
+    There is something to see for every task: texture, colour, place, and which way is up.
     """
     generator = torch.Generator().manual_seed(7)
     angle, phase = torch.rand(2, count, 1, 1, 1, generator=generator) * 6.28
@@ -31,7 +31,8 @@ def images(count: int = 64) -> Tensor:
     colour = torch.rand(count, 3, 1, 1, generator=generator)
     y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
     grating = torch.sin((x * angle.cos() + y * angle.sin()) * width + phase)
-    lit = colour * (0.6 + 0.4 * grating) * (1 - 0.6 * y / SIZE)
+    rings = torch.sin(1.2 * ((x - 15.5) ** 2 + (y - 10) ** 2).sqrt())  # around one place
+    lit = colour * (0.6 + 0.25 * grating) * (1 + 0.4 * rings) * (1 - 0.6 * y / SIZE)
     return (lit.clamp(0, 1) * 255).to(torch.uint8)
 
 
@@ -39,9 +40,7 @@ def build(name: str) -> Method:
     kind = methods.find(name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        encoder = build_encoder(
-            kind.smallest_encoder, image_size=SIZE, mean=MEAN, std=STD
-        )
+        encoder = build_encoder(kind.smallest_encoder, image_size=SIZE, mean=MEAN, std=STD)
         return kind(encoder)
 
 

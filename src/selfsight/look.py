@@ -47,12 +47,13 @@ def looker(
             "loss_share": (nothing - loss) / (nothing - method.perfect),
             "knn": None,
         }
+        device = next(method.parameters()).device
         if not record.finite:
             return fields | _nowhere(record.watched.shape[1])
         if len(bank) and len(queries):
-            encode = encoder_function(method.exported, device=str(record.watched.device))
+            encode = encoder_function(method.exported, device=str(device))
             fields["knn"] = _knn(embed(encode, bank), embed(encode, queries))
-        step = _rehearsed(method, watched.to(record.watched.device), record.progress, seed)
+        step = _rehearsed(method, watched.to(device), record.progress, seed)
         return fields | _measured(method, step, images=len(watched))
 
     return look

@@ -21,9 +21,10 @@ from typing import Any
 SPREAD = 0.1  # of 1/sqrt(d)
 SHRUNK = 0.02  # of the vectors' scale at the first look, where the scale means something
 RANK = 2.0  # effective rank
-ONE_PROTOTYPE = 0.1  # entropy of the mean assignment, as a share of ln K
-FEW_PROTOTYPES = 0.4  # the same
-UNIFORM = 0.995  # mean entropy of the assignments, as a share of ln K
+SAID = 0.01  # entropy of the mean assignment minus the assignments' own: what they say of an image
+ONE_PROTOTYPE = 0.3  # entropy of the mean assignment, as a share of ln K
+UNIFORM = 0.9  # the same
+FEW_PROTOTYPES = 0.3  # the same, for assignments that do tell images apart
 STUCK = 0.003  # distance of the loss from its constant, as a share of what there is to learn
 SETTLED = 40  # steps before a loss near its constant means anything: every run begins near it
 
@@ -65,6 +66,11 @@ DIMENSIONAL = Collapse(
     "the vectors fill a line or a plane of their space",
     "give more weight to the term that decorrelates dimensions, or lower the learning rate",
 )
+SAME = Collapse(
+    "complete",
+    "all images are assigned to the same mixture of prototypes",
+    "lower the learning rate; then look at what balances the prototypes",
+)
 CLUSTER = Collapse(
     "cluster",
     "few prototypes are used",
@@ -81,10 +87,10 @@ def find_collapse(look: Mapping[str, Any], first: Mapping[str, Any]) -> Collapse
     assignments' entropies as shares of ln K, None without prototypes.
     """
     mean, each = look["mean_assignment_entropy"], look["assignment_entropy"]
-    if mean is not None and mean < ONE_PROTOTYPE:
-        return ONE
-    if each is not None and each > UNIFORM and look["step"] >= SETTLED:
-        return ALIKE
+    if mean is not None and mean - each < SAID and look["step"] >= SETTLED:
+        if mean < ONE_PROTOTYPE:
+            return ONE
+        return ALIKE if mean > UNIFORM else SAME
     if look["spread"] < SPREAD * look["spread_ideal"] or _shrunk(look, first):
         return COMPLETE
     if look["effective_rank"] < RANK:
