@@ -7,16 +7,16 @@ BIN := .venv/bin
 
 install: .venv/installed
 
-# torch and torchvision come first and pinned, so that pip does not look for another build.
-.venv/installed: pyproject.toml
+# Pinned, so that a new release of anything cannot break a fresh machine.
+.venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet torch==2.14.1 torchvision==0.29.1
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch torchvision
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
 	touch .venv/installed
 
 demo: install
 	rm -rf demo
-	$(BIN)/selfsight train digits --out demo/run --encoder convnet --minutes 1.5
+	$(BIN)/selfsight train digits --out demo/run --encoder convnet --size 16 --held-out 0.3 --minutes 1.5
 
 test: install
 	$(BIN)/pytest -n 2

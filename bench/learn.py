@@ -1,11 +1,12 @@
 """Does every method learn? Each on JPEG CIFAR-10 for the same time, with a small encoder.
 
-    python bench/learn.py cifar10 --minutes 3 --out learn [--methods all] [--seeds 1]
+    python bench/learn.py cifar10 --minutes 3 --out learn [--methods all] [--seeds 1] [--jobs 2]
 
-For each method and seed `selfsight train` runs for `--minutes` of wall clock on train/, and the
-frozen encoder is measured on test/: kNN and linear probe (10,000 labelled training images), beside
-its own untrained encoder and raw pixels. For every run the probe is also read stage by stage on
-5,000 training and 2,500 test images: a pretext task's best layer is seldom its last.
+For each method and seed `selfsight train` runs for `--minutes` of wall clock on train/, on one core,
+`--jobs` of them side by side, and the frozen encoder is measured on test/: kNN and linear probe
+(5,000 labelled images of each part), beside its own untrained encoder and raw pixels. For each run
+the probe is also read stage by stage on 5,000 training and 2,500 test images: a pretext task's best
+layer is seldom its last.
 
 A run that is there already is not repeated, so a killed benchmark goes on where it was.
 """
@@ -14,6 +15,7 @@ import argparse
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ def trained(arguments: argparse.Namespace, name: str, seed: int) -> Run:
         words = ["train", str(arguments.images / "train"), "--out", str(out)]
         words += ["--held-out", str(arguments.images / "test"), "--method", name]
         words += ["--encoder", encoder, "--minutes", str(arguments.minutes), "--seed", str(seed)]
-        words += ["--cache", str(arguments.out / "cache")]
+        words += ["--cache", str(arguments.out / "cache"), "--threads", "1"]
         words += ["--resume"] if out.exists() else []
         subprocess.run([sys.executable, "-m", "selfsight", *words], check=True, capture_output=True)
     return Run.open(out)
@@ -74,6 +76,7 @@ def main() -> None:
     parser.add_argument("--methods", default="all")
     parser.add_argument("--encoder", default="convnet")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, a core each")
     arguments = parser.parse_args()
     names = methods.names() if arguments.methods == "all" else arguments.methods.split(",")
     train, test = (
@@ -86,9 +89,13 @@ def main() -> None:
     ]
     head = f"{'method':<15}{'probe %':>9}{'spread':>8}{'untrained':>11}{'gain (95 %)':>20}"
     print(f"{head}{'kNN %':>8}{'pixels':>8}{'steps':>8}  above untrained  probe by stage")
-    for name in names:
-        found = [trained(arguments, name, seed) for seed in range(arguments.seeds)]
-        print(line(name, found, few), flush=True)
+    with ThreadPoolExecutor(arguments.jobs) as jobs:
+        waiting = [
+            (name, [jobs.submit(trained, arguments, name, seed) for seed in range(arguments.seeds)])
+            for name in names
+        ]
+        for name, runs in waiting:
+            print(line(name, [run.result() for run in runs], few), flush=True)
 
 
 def line(name: str, runs: list[Run], few: list[ImageSet]) -> str:

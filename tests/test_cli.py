@@ -125,6 +125,13 @@ def test_a_file_in_the_place_of_the_run_is_one_line(run, tmp_path) -> None:
     assert_one_line(*run("train", "digits", "--out", str(tmp_path / "run")), "is a file")
 
 
+def test_a_run_among_the_images_is_refused(run, tmp_path) -> None:
+    folder = make_images(tmp_path / "images", 3)
+    result = run("train", str(folder), "--out", str(folder / "run"))
+    assert_one_line(*result, "lies in the image folder")
+    assert len(list(folder.iterdir())) == 3
+
+
 def test_resuming_what_is_no_run_is_one_line(run, tmp_path) -> None:
     result = run("train", "digits", "--out", str(tmp_path / "none"), "--resume")
     assert_one_line(*result, "holds no run")

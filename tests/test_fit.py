@@ -1,5 +1,6 @@
 """Whole runs on disk: what is written, what survives a kill, and that labels stay outside."""
 
+import errno
 import json
 import os
 import signal
@@ -239,6 +240,22 @@ def test_broken_files_are_listed_with_their_reason(cache, tmp_path) -> None:
     header, line = (run.path / "skipped.tsv").read_text().splitlines()
     assert header == "file\treason"
     assert line.startswith("tab\\there.jpg\t")
+
+
+def test_a_full_disk_is_one_line_and_the_run_can_go_on(
+    folder, cache, tmp_path, monkeypatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(UserError, match="No space left on device; mend that and continue"):
+            selfsight.train(folder, out=out, steps=2, cache=cache, quiet=True, **QUICK)
+    assert not list(out.rglob("*part"))
+    selfsight.train(folder, out=out, steps=2, cache=cache, resume=True, quiet=True, **QUICK)
+    assert Run.open(out).verdict
 
 
 def test_a_time_budget_ends_the_run(folder, cache, tmp_path) -> None:

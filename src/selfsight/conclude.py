@@ -15,7 +15,7 @@ from selfsight.display import Display
 from selfsight.engine import Engine
 from selfsight.evaluation.embed import embed, encoder_function
 from selfsight.evaluation.evidence import Evidence
-from selfsight.figures import write_held_out, write_views
+from selfsight.figures import mapped, write_held_out, write_views
 from selfsight.formats import save_encoder
 from selfsight.keeper import State
 from selfsight.material import Material
@@ -24,7 +24,7 @@ from selfsight.method import Method
 from selfsight.reporting.page import write_report
 from selfsight.run import Run
 
-MOST_MEASURED = 10_000  # labelled images of each part; `selfsight evaluate` uses all
+MOST_MEASURED = 5_000  # labelled images of each part; `selfsight evaluate` uses all
 
 
 def conclude(
@@ -69,8 +69,9 @@ def _measured(
     figures.mkdir(exist_ok=True)
     write_views(figures, method, material.train, seed=seed)
     device = str(engine.device)
-    held_out = embed(encoder_function(encoder, device), material.held_out, progress=display.phase)
-    write_held_out(figures, material.held_out, held_out.features, seed=seed)
+    shown = mapped(material.held_out, seed=seed)
+    features = embed(encoder_function(encoder, device), shown, progress=display.phase).features
+    write_held_out(figures, shown, features)
     return evidence_for(
         encoder,
         train=material.train,

@@ -27,20 +27,23 @@ def write_views(folder: Path, method: Method, images: ImageSet, *, seed: int) ->
     np.savez(folder / "views.npz", views=np.stack(columns, axis=1))
 
 
+def mapped(images: ImageSet, *, seed: int) -> ImageSet:
+    """Return the images that the map shows: all, or 2,000 drawn by the seed."""
+    return images.part(np.sort(np.random.default_rng(seed).permutation(len(images))[:MAPPED]))
+
+
 def write_held_out(
-    folder: Path, images: ImageSet, features: Float32[np.ndarray, "images dim"], *, seed: int
+    folder: Path, images: ImageSet, features: Float32[np.ndarray, "images dim"]
 ) -> None:
-    """Write `held_out.npz`: thumbnails, features, labels and paths of at most 2,000 images."""
-    order = np.random.default_rng(seed).permutation(len(images))[:MAPPED]
-    rows = np.sort(order)
-    pixels = torch.from_numpy(images.batch(rows)).float() / 255
+    """Write `held_out.npz`: thumbnails, features, labels and paths of the mapped images."""
+    pixels = torch.from_numpy(images.batch(np.arange(len(images)))).float() / 255
     np.savez(
         folder / "held_out.npz",
         thumbs=_fitted(pixels, min(pixels.shape[-1], THUMB)),
-        features=features[rows],
-        labels=images.labels.index[rows],
+        features=features,
+        labels=images.labels.index,
         names=np.array(images.labels.names, dtype=str),
-        paths=np.array([_plain(images.paths[row]) for row in rows], dtype=str),
+        paths=np.array([_plain(path) for path in images.paths], dtype=str),
     )
 
 

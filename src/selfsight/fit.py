@@ -6,7 +6,7 @@ What comes after the last step is in `conclude.py`.
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import torch
 from torch.optim import Optimizer
 
 from selfsight import methods
+from selfsight.assemble import build_method, optimiser_for, peak_rate, suited
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
@@ -25,10 +26,8 @@ from selfsight.gather import world_size
 from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
-from selfsight.method import Method, Situation
-from selfsight.nets.encoder import build_encoder
-from selfsight.optim import build_optimiser, scaled_rate
-from selfsight.run import Run
+from selfsight.method import Method
+from selfsight.run import Run, on_disk
 from selfsight.settings import Settings
 
 GREY = (0.5, 0.5, 0.5)  # stands in for the pixel statistics until the images are read
@@ -64,11 +63,7 @@ def fit(
         method = build_method(
             kind, own, settings=settings, mean=material.mean, std=material.std
         ).to(engine.device)
-    optimiser = build_optimiser(
-        _optimiser_name(method, settings),
-        method.param_groups(),
-        weight_decay=_chosen(settings.weight_decay, method.recipe.weight_decay),
-    )
+    optimiser = optimiser_for(method, settings)
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     state = State()
     if resume:
@@ -77,49 +72,14 @@ def fit(
         _write_skipped(run, material.skipped)
         for line in opening(run, method, material, engine):
             display.say(line)
-    _train(run, method, optimiser, material=material, engine=engine, state=state, display=display)
-    if engine.first:
-        conclude(run, method, material=material, state=state, engine=engine, display=display)
+    with on_disk(run):
+        _train(
+            run, method, optimiser, material=material, engine=engine, state=state, display=display
+        )
+        if engine.first:
+            conclude(run, method, material=material, state=state, engine=engine, display=display)
     engine.wait()
     return run
-
-
-def suited(
-    kind: type[Method],
-    own: dict[str, object],
-    *,
-    settings: Settings,
-    images: int,
-    say: Callable[[str], None],
-) -> dict[str, object]:
-    """Return the method's settings with the defaults that this situation changes, said aloud."""
-    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
-    changed = {}
-    for adjustment in kind.suited(situation):
-        if adjustment.setting not in own:
-            say(f"{adjustment.setting} = {adjustment.value}: {adjustment.reason}")
-            changed[adjustment.setting] = adjustment.value
-    return own | changed
-
-
-def build_method(
-    kind: type[Method],
-    own: dict[str, object],
-    *,
-    settings: Settings,
-    mean: Sequence[float],
-    std: Sequence[float],
-) -> Method:
-    """Return the method around a fresh encoder for these images; torch's seed decides both."""
-    encoder = build_encoder(
-        settings.encoder,
-        image_size=settings.size,
-        stem=settings.stem,
-        mean=mean,
-        std=std,
-    )
-    method: Method = kind(encoder, **own)
-    return method
 
 
 def opening(run: Run, method: Method, material: Material, engine: Engine) -> list[str]:
@@ -183,14 +143,12 @@ def _train(
     else:
         progress = progress_by_steps(total)
     keep = Keeper(run, method, optimiser, material=material, state=state, display=display)
-    name = _optimiser_name(method, settings)
-    scaled = scaled_rate(name, method.recipe.lr, batch=settings.batch * settings.accumulate)
     records = train(
         method,
         _batches(material.train, settings, engine),
         engine=engine,
         optimiser=optimiser,
-        lr=_chosen(settings.lr, scaled),
+        lr=peak_rate(method, settings),
         progress=progress,
         warm_up=settings.warm_up,
         accumulate=settings.accumulate,
@@ -233,14 +191,6 @@ def _escaped(text: str) -> str:
     for plain, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
         text = text.replace(plain, escape)
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _optimiser_name(method: Method, settings: Settings) -> str:
-    return method.recipe.optimiser if settings.optimiser == "auto" else settings.optimiser
-
-
-def _chosen(value: float | str, auto: float) -> float:
-    return auto if isinstance(value, str) else value
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class Ring(nn.Module):
         In training over several processes pass gathered rows, so that all rings stay equal.
         """
         length = len(self.rows)
-        newest = F.normalize(vectors[-length:].float(), dim=1)
+        newest = F.normalize(vectors[-length:].to(self.rows.dtype), dim=1)
         start = self.pointer + max(0, len(vectors) - length)
         places = (start + torch.arange(len(newest), device=newest.device)) % length
         # a new tensor, not a change in place: this step's loss still needs the old rows to

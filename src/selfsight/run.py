@@ -4,9 +4,12 @@ Every file is written beside its place and moved there, so that a killed process
 old file or the new one.
 """
 
+import errno
+import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,8 +113,10 @@ class Run:
         import torch
 
         partial = self.path / "checkpoints" / ".part"
+        content = io.BytesIO()  # torch hides a full disk behind an error of its own
+        torch.save(dict(state), content)
         with partial.open("wb") as file:
-            torch.save(dict(state), file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path / "checkpoints" / f"step-{step:08d}.pt")
@@ -130,6 +135,21 @@ class Run:
 
     def _checkpoints(self) -> list[Path]:
         return sorted((self.path / "checkpoints").glob("step-*.pt"))
+
+
+@contextmanager
+def on_disk(run: Run) -> Iterator[None]:
+    """Turn a full or unwritable disk into a UserError; what was half written is removed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        for partial in (*run.path.glob("**/*.part"), *run.path.glob("**/.part")):
+            partial.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write to {run.path}: {error.strerror}; mend that and continue with --resume"
+        ) from error
 
 
 def vacant(path: Path) -> None:

@@ -1,0 +1,69 @@
+"""From settings to the parts of a training: the method around its encoder, the optimiser, rates."""
+
+from collections.abc import Callable, Sequence
+
+from torch.optim import Optimizer
+
+from selfsight.method import Method, Situation
+from selfsight.nets.encoder import build_encoder
+from selfsight.optim import build_optimiser, scaled_rate
+from selfsight.settings import Settings
+
+
+def suited(
+    kind: type[Method],
+    own: dict[str, object],
+    *,
+    settings: Settings,
+    images: int,
+    say: Callable[[str], None],
+) -> dict[str, object]:
+    """Return the method's settings with the defaults that this situation changes, said aloud."""
+    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
+    changed = {}
+    for adjustment in kind.suited(situation):
+        if adjustment.setting not in own:
+            say(f"{adjustment.setting} = {adjustment.value}: {adjustment.reason}")
+            changed[adjustment.setting] = adjustment.value
+    return own | changed
+
+
+def build_method(
+    kind: type[Method],
+    own: dict[str, object],
+    *,
+    settings: Settings,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> Method:
+    """Return the method around a fresh encoder for these images; torch's seed decides both."""
+    encoder = build_encoder(
+        settings.encoder,
+        image_size=settings.size,
+        stem=settings.stem,
+        mean=mean,
+        std=std,
+    )
+    method: Method = kind(encoder, **own)
+    return method
+
+
+def optimiser_for(method: Method, settings: Settings) -> Optimizer:
+    """Return the optimiser that the settings, or the method's recipe, name."""
+    decay = _chosen(settings.weight_decay, method.recipe.weight_decay)
+    return build_optimiser(_name(method, settings), method.param_groups(), weight_decay=decay)
+
+
+def peak_rate(method: Method, settings: Settings) -> float:
+    """Return the peak learning rate: the settings' own, or the recipe's scaled to the batch."""
+    batch = settings.batch * settings.accumulate
+    scaled = scaled_rate(_name(method, settings), method.recipe.lr, batch=batch)
+    return _chosen(settings.lr, scaled)
+
+
+def _name(method: Method, settings: Settings) -> str:
+    return method.recipe.optimiser if settings.optimiser == "auto" else settings.optimiser
+
+
+def _chosen(value: float | str, auto: float) -> float:
+    return auto if isinstance(value, str) else value
