@@ -2,7 +2,7 @@
 
     python bench/learn.py cifar10 --minutes 3 --out learn [--methods all] [--seeds 1] [--jobs 2]
 
-For each method and seed `selfsight train` runs for `--minutes` of wall clock on train/, on one core,
+For each method and seed `selfsight train` runs for `--minutes` on train/ on one core,
 `--jobs` of them side by side, and the frozen encoder is measured on test/: kNN and linear probe
 (5,000 labelled images of each part), beside its own untrained encoder and raw pixels. For each run
 the probe is also read stage by stage on 5,000 training and 2,500 test images: a pretext task's best

@@ -53,7 +53,7 @@ SMALL: dict[str, dict[str, object]] = {
     "swav": {"hidden": 64, "projection": 16, "prototypes": 16, "queue": BATCH, "queue_from": 0.0},
     "vicreg": {"projection": 64},
 }
-RATES = {"emp_ssl": 1e-4, "barlow_twins": 1e-4, "vicreg": 1e-3}  # of losses with large gradients
+RATES = {"emp_ssl": 1e-4, "barlow_twins": 1e-4, "vicreg": 1e-3, "nnclr": 1e-3}  # steep losses
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ CASES = [
     Case("inpainting", {"adversarial": 0.1}),
     Case("moco", {"directions": "both"}),
     Case("relative_patch", {"colour": "project"}),
-    Case("simclr", encoder="test_efficientnet"),  # timm's batch norms with an activation inside
+    Case("rotation", encoder="test_efficientnet"),  # timm's batch norms with an activation inside
 ]
 
 

@@ -1,6 +1,7 @@
 """From settings to the parts of a training: the method around its encoder, the optimiser, rates."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from torch.optim import Optimizer
 
@@ -8,6 +9,15 @@ from selfsight.method import Method, Situation
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.settings import Settings
+
+
+def fitted_batch(settings: Settings, *, images: int, say: Callable[[str], None]) -> Settings:
+    """Return the settings with a batch that the images can fill, said aloud if it is another."""
+    if settings.batch <= images:
+        return settings
+    batch = 2 ** (images.bit_length() - 1)
+    say(f"batch = {batch}: there are {images:,} training images, fewer than {settings.batch}")
+    return replace(settings, batch=batch)
 
 
 def suited(

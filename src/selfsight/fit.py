@@ -8,13 +8,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch.optim import Optimizer
 
 from selfsight import methods
-from selfsight.assemble import build_method, optimiser_for, peak_rate, suited
+from selfsight.assemble import build_method, fitted_batch, optimiser_for, peak_rate, suited
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
@@ -27,6 +28,7 @@ from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
 from selfsight.method import Method
+from selfsight.processors import free_cores
 from selfsight.run import Run, on_disk
 from selfsight.settings import Settings
 
@@ -49,13 +51,15 @@ def fit(
     """Train and return the finished run. Raises UserError for mistakes, Interrupted for Ctrl-C."""
     kind = methods.find(settings.method)
     own = methods.parse_settings(kind, method_settings)
-    if settings.threads != "auto":
-        torch.set_num_threads(settings.threads)
+    threads = free_cores() if settings.threads == "auto" else settings.threads
+    torch.set_num_threads(threads)
+    settings = replace(settings, threads=threads)  # a resumed run adds up in the same order
     engine = Engine(device=settings.device, precision=settings.precision)
     if settings.batch % world_size():
         raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
     build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # mistakes before long work
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
+    settings = fitted_batch(settings, images=len(material.train), say=display.say)
     if not resume:
         own = suited(kind, own, settings=settings, images=len(material.train), say=display.say)
     with torch.random.fork_rng(devices=[]):
@@ -90,7 +94,8 @@ def opening(run: Run, method: Method, material: Material, engine: Engine) -> lis
         f"{len(material.train):,} images to train on, {len(material.held_out):,} held out, "
         f"{len(material.train.labels.names)} classes, {len(material.skipped)} files skipped",
         f"{settings.method} with {settings.encoder} ({weights / 1e6:.1f} M weights) at "
-        f"{settings.size} px, batch {settings.batch}, {engine.precision} on {engine.device}",
+        f"{settings.size} px, batch {settings.batch}, {engine.precision} on {engine.device}, "
+        f"{settings.threads} thread{'s' if settings.threads != 1 else ''}",
     ]
     if material.skipped:
         lines.append(f"skipped files and reasons: {run.path / 'skipped.tsv'}")

@@ -39,15 +39,13 @@ def open_material(
         train, held_out = same_classes(whole, held_out)
         skipped = whole.skipped + held_out.skipped
     else:
-        if len(whole) < 2:
-            raise UserError(f"{images} has one readable image; training needs at least 2")
+        if len(whole) < 3:
+            readable = f"{len(whole)} readable image{'s' if len(whole) > 1 else ''}"
+            raise UserError(f"{images} has {readable}; training and holding out needs at least 3")
         rows, held_rows = split(len(whole), fraction=share, seed=settings.seed)
         train, held_out, skipped = whole.part(rows), whole.part(held_rows), whole.skipped
-    if settings.batch > len(train):
-        raise UserError(
-            f"batch is {settings.batch} but there are {len(train)} training images in {images}; "
-            f"use --batch {max(2, len(train) // 2)} or less"
-        )
+    if len(train) < 2:
+        raise UserError(f"{images} has one image to train on; training needs at least 2")
     mean, std = _statistics(train)
     return Material(train, held_out, mean, std, skipped)
 

@@ -56,7 +56,7 @@ class Settings:
     device: str = "auto"
     """Where to compute: auto, cpu, or a device name that torch knows."""
     threads: int | Literal["auto"] = "auto"
-    """Processor threads for the arithmetic (auto: one a core)."""
+    """Processor threads for the arithmetic (auto: one for each idle core)."""
     cache: str = "auto"
     """Folder for decoded images (auto: `.selfsight-cache` beside the run)."""
     download: bool = False

@@ -11,13 +11,15 @@ from selfsight.gather import gather, world_size
 
 
 def synchronise(network: nn.Module) -> None:
-    """Turn every plain batch norm in `network` into one that sees all processes' batches.
+    """Turn every plain batch norm in `network`, and timm's, into one that sees all batches.
 
-    Weights and buffers stay where they are. Subclasses keep their own idea of a batch.
+    Weights and buffers stay where they are. Other subclasses keep their own idea of a batch.
     """
     for module in network.modules():
         if type(module) in _SYNCHRONISED:
             module.__class__ = _SYNCHRONISED[type(module)]
+        elif isinstance(module, nn.BatchNorm2d) and dict(module.named_children()).keys() == _INSIDE:
+            module.__class__ = _SynchronisedWithActivation
 
 
 class _Synchronised(nn.modules.batchnorm._BatchNorm):
@@ -60,6 +62,17 @@ class _Synchronised2d(_Synchronised, nn.BatchNorm2d):
     pass
 
 
+class _SynchronisedWithActivation(_Synchronised2d):
+    """timm's BatchNormAct2d, which the EfficientNets, MobileNets and RegNets are built of."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002: torch's name for it
+        output = super().forward(input)
+        for rest in self.children():
+            output = rest(output)
+        return output
+
+
+_INSIDE = {"drop", "act"}  # known by its parts, so that timm need not be imported
 _SYNCHRONISED: dict[type[nn.Module], type[nn.Module]] = {
     nn.BatchNorm1d: _Synchronised1d,
     nn.BatchNorm2d: _Synchronised2d,
