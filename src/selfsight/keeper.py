@@ -18,7 +18,7 @@ from selfsight.method import Method
 from selfsight.run import Run
 
 EARLY_LOOKS = (0.01, 0.03, 0.06)  # of the progress: where most collapses show
-LOOKING_SHARE = 0.03  # of the time, at most, goes into looks between the first and the last
+ASKING_SHARE = 0.04  # of the time may have gone into asking neighbours before they are asked again
 
 
 @dataclass(slots=True)
@@ -72,10 +72,11 @@ class Keeper:
         due = bool(self.due) and record.progress >= self.due[0] - 1e-9
         last = record.progress >= 1 or not record.finite
         if due or last:
+            early = record.progress < 1 / self.run.settings.looks - 1e-9
             while self.due and record.progress >= self.due[0] - 1e-9:
                 self.due.pop(0)
-            if last or not state.last_look or state.looking < LOOKING_SHARE * state.seconds:
-                self._look(record)
+            asks = not early and state.looking < ASKING_SHARE * state.seconds
+            self._look(record, neighbours=last or asks)
         left = state.seconds / max(record.progress, 1e-9) * (1 - record.progress)
         shown = look_text(state.last_look) if state.last_look else ""
         self.display.step(
@@ -115,18 +116,18 @@ class Keeper:
         self.checkpoint()
         self.display.end()
 
-    def _look(self, record: Record) -> None:
+    def _look(self, record: Record, *, neighbours: bool) -> None:
         began, state = time.monotonic(), self.state
         loss = sum(state.losses) / len(state.losses)
         state.losses = []
-        state.last_look = self.look(self.method, record, loss)
+        state.last_look = self.look(self.method, record, loss, neighbours)
         state.first_look = state.first_look or state.last_look
         state.last_look["seconds"] = state.seconds
         if record.finite:
             self._watch()
         self.pending.append(state.last_look)
         spent = time.monotonic() - began
-        state.looking += spent
+        state.looking += spent if neighbours else 0.0
         self.rate_since += spent  # looking is not training: the shown speed leaves it out
         state.seconds = time.monotonic() - self.began
 

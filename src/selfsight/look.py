@@ -25,17 +25,27 @@ ENTROPIES = ("assignment_entropy", "mean_assignment_entropy")
 
 def looker(
     material: Material, *, batch: int, seed: int
-) -> Callable[[Method, Record, float], dict[str, Any]]:
+) -> Callable[[Method, Record, float, bool], dict[str, Any]]:
     """Return a function that measures a method after a step, on images that never change.
 
-    It takes the method, the record of its last step and the mean loss since the last look, and
-    returns the fields of a "look" record. kNN is None where there are no labels on both sides.
+    It takes the method, the record of its last step, the mean loss since the last look and whether
+    to ask the neighbours, which takes longest. It returns the fields of a "look" record:
+
+    - of the training: step, progress, loss, and what that would be for a network that knows nothing
+      (knows_nothing), that solves the task (perfect), whose outputs are equal
+      (collapsed_in_training, None if no fixed number); loss_share is 0 at the first, 1 at the
+      second;
+    - of the watched images: loss_watched and, as above, collapsed; spread, spread_ideal,
+      effective_rank, mean_cosine; scale, the vectors' standard deviation, None where their length
+      does not matter; the assignments' entropies as shares of ln K, None without prototypes;
+    - knn, the accuracy of the live kNN, None where it is not asked or where there are no labels on
+      both sides.
     """
     bank = _labelled(material.train, BANK, seed)
     queries = _labelled(material.held_out, QUERIES, seed)
     watched = _watched(material)
 
-    def look(method: Method, record: Record, loss: float) -> dict[str, Any]:
+    def look(method: Method, record: Record, loss: float, neighbours: bool) -> dict[str, Any]:
         nothing = method.knows_nothing(batch)
         fields = {
             "kind": "look",
@@ -43,6 +53,7 @@ def looker(
             "progress": record.progress,
             "knows_nothing": nothing,
             "perfect": method.perfect,
+            "collapsed_in_training": method.collapsed(batch),
             "loss": loss,
             "loss_share": (nothing - loss) / (nothing - method.perfect),
             "knn": None,
@@ -50,7 +61,7 @@ def looker(
         device = next(method.parameters()).device
         if not record.finite:
             return fields | _nowhere(record.watched.shape[1])
-        if len(bank) and len(queries):
+        if neighbours and len(bank) and len(queries):
             encode = encoder_function(method.exported, device=str(device))
             fields["knn"] = _knn(embed(encode, bank), embed(encode, queries))
         step = _rehearsed(method, watched.to(device), record.progress, seed)

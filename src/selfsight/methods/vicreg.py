@@ -57,6 +57,8 @@ def vicreg_terms(
 class VICReg(Method):
     """Collapse is forbidden by a term of its own."""
 
+    scale_matters = True
+
     card = Card(
         idea="Every image is cut and recoloured twice at random. Both views must give the same "
         "numbers; each number must vary over the images of the batch; different numbers must vary "
