@@ -3,13 +3,13 @@ from dataclasses import fields
 
 import pytest
 
-from selfsight import commands
+from selfsight.commands.training import train
 from selfsight.errors import UserError
 from selfsight.settings import Settings, read_settings, settings_from, write_settings
 
 
 def test_the_python_function_has_the_settings_as_arguments_with_the_same_defaults() -> None:
-    arguments = inspect.signature(commands.train).parameters
+    arguments = inspect.signature(train).parameters
     for field in fields(Settings):
         assert arguments[field.name].default == field.default, field.name
 

@@ -7,7 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from selfsight.commands import embed, evaluate, export, load, train
+    from selfsight.commands.embedding import embed
+    from selfsight.commands.evaluating import evaluate
+    from selfsight.commands.exporting import export
+    from selfsight.commands.loading import load
+    from selfsight.commands.training import train
     from selfsight.errors import UserError
     from selfsight.method import Method, Step
     from selfsight.nets.encoder import Encoder
@@ -17,11 +21,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "train": "commands",
-    "evaluate": "commands",
-    "embed": "commands",
-    "export": "commands",
-    "load": "commands",
+    "train": "commands.training",
+    "evaluate": "commands.evaluating",
+    "embed": "commands.embedding",
+    "export": "commands.exporting",
+    "load": "commands.loading",
     "Encoder": "nets.encoder",
     "Method": "method",
     "Run": "run",

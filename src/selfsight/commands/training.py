@@ -1,16 +1,13 @@
-"""The commands as functions: what `selfsight NAME` does, from Python, with the same defaults."""
+"""`selfsight.train`: from a folder of images to a finished run."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from selfsight.errors import UserError
 from selfsight.settings import Settings, settings_from
 
 if TYPE_CHECKING:
-    from selfsight.evaluation.evidence import Evidence
-    from selfsight.nets.encoder import Encoder
     from selfsight.run import Run
 
 NO_SETTINGS: Mapping[str, object] = {}
@@ -101,113 +98,6 @@ def train_with(
     )
 
 
-def evaluate(
-    encoder: "str | Path | Encoder",
-    *,
-    train: str | Path,
-    test: str | Path,
-    labels: str = "auto",
-    seed: int = 0,
-    cache: str = "auto",
-    json_file: str | Path | None = None,
-    quiet: bool = False,
-) -> "Evidence":
-    """Measure a frozen encoder: kNN and linear probe beside raw pixels and an untrained encoder.
-
-    encoder: a run's directory, an encoder file, or an `Encoder`. train, test: folders (or named
-    sets) with labels; the probe is fitted on the first and read on the second. json_file: where to
-    write the evidence too.
-
-    Raises UserError for a mistake in the input, in one line.
-    """
-    from selfsight.display import Display
-    from selfsight.measure import evidence_between
-
-    network = load(encoder) if isinstance(encoder, (str, Path)) else encoder
-    found = evidence_between(
-        network,
-        train=str(train),
-        test=str(test),
-        labels=labels,
-        seed=seed,
-        cache=_cache(cache),
-        display=Display(quiet=quiet),
-    )
-    if json_file is not None:
-        _write(Path(json_file), json.dumps(found.to_json(), indent=2) + "\n")
-    return found
-
-
-def embed(
-    encoder: "str | Path | Encoder",
-    images: str | Path,
-    *,
-    out: str | Path,
-    labels: str = "auto",
-    cache: str = "auto",
-    quiet: bool = False,
-) -> Path:
-    """Write the features of every readable image to `out` and return its path.
-
-    A .parquet file has the columns path, label and feature (a fixed-size list of float32); a .npz
-    file has arrays of those names (plural).
-
-    Raises UserError for a mistake in the input, in one line.
-    """
-    from selfsight.data.images import open_images
-    from selfsight.display import Display
-    from selfsight.evaluation.embed import embed as features_of
-    from selfsight.evaluation.embed import encoder_function
-    from selfsight.table import check_table, write_table
-
-    target = Path(out)
-    check_table(target)
-    network = load(encoder) if isinstance(encoder, (str, Path)) else encoder
-    display = Display(quiet=quiet)
-    found = open_images(
-        str(images),
-        size=network.image_size,
-        labels=labels,
-        cache=_cache(cache),
-        progress=display.phase,
-    )
-    embeddings = features_of(encoder_function(network), found, progress=display.phase)
-    write_table(target, embeddings, found)
-    return target
-
-
-def export(
-    encoder: "str | Path | Encoder",
-    *,
-    to: Literal["safetensors", "torchvision", "timm", "onnx"],
-    out: str | Path,
-) -> list[Path]:
-    """Write the encoder in another tool's format, check it there, and return the files written.
-
-    Raises UserError for a mistake in the input, in one line.
-    """
-    from selfsight.formats import export as export_to
-
-    network = load(encoder) if isinstance(encoder, (str, Path)) else encoder
-    return export_to(network, to=to, out=Path(out))
-
-
-def load(path: str | Path) -> "Encoder":
-    """Return the encoder of a run's directory or of an encoder file (.safetensors).
-
-    Raises UserError if there is none.
-    """
-    from selfsight.formats import load_encoder
-    from selfsight.run import Run
-
-    place = Path(path)
-    if place.is_dir():
-        return Run.open(place).encoder
-    if not place.exists():
-        raise UserError(f"{place} does not exist; give a run's directory or an encoder file")
-    return load_encoder(place)
-
-
 def _resumed(
     run: "Run", images: str, settings: Settings, own: dict[str, object]
 ) -> tuple[Settings, dict[str, object]]:
@@ -232,16 +122,3 @@ def _apart(images: str, out: Path) -> None:
     """Raise UserError if the run would be written among the images."""
     if Path(images).is_dir() and Path(images).resolve() in out.resolve().parents:
         raise UserError(f"{out} lies in the image folder {images}; choose an --out elsewhere")
-
-
-def _cache(cache: str) -> Path:
-    return Path(".selfsight-cache") if cache == "auto" else Path(cache)
-
-
-def _write(path: Path, text: str) -> Any:
-    try:
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,67 @@
+"""`selfsight train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from selfsight.cli.app import Positional, app
+from selfsight.errors import UserError
+from selfsight.settings import Settings
+
+DEFAULTS = Settings()
+
+
+@app.command
+def train(
+    images: Annotated[str, Positional],
+    /,
+    *,
+    out: Path,
+    settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Train an encoder on images and measure it.
+
+    Parameters
+    ----------
+    images
+        A folder of images, or the name of an image set (digits, CIFAR10, …).
+    out
+        The run's directory; it must be new.
+    set_
+        A setting of the method, as NAME=VALUE; may be repeated.
+    resume
+        Continue the run in OUT with its saved settings.
+    """
+    from selfsight.commands.training import train_with
+
+    run = train_with(
+        images, out=out, settings=settings, method_settings=_pairs(set_ or []), resume=resume
+    )
+    from selfsight.gather import process_rank
+
+    if process_rank() == 0:
+        _print_run(run.path, run.verdict)
+
+
+def _pairs(words: list[str]) -> dict[str, object]:
+    pairs: dict[str, object] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UserError(f"--set {word}: write it as NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+def _print_run(path: Path, verdict: str) -> None:
+    from selfsight.display import print_out
+    from selfsight.run import Run
+
+    for line in Run.open(path).evidence.get("table", []):
+        print_out(line)
+    print_out(verdict)
+    print_out(f"report:  {path / 'report.html'}")
+    print_out(f"encoder: {path / 'encoder.safetensors'}  (selfsight.load({str(path)!r}))")
