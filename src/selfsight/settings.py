@@ -24,7 +24,7 @@ class Settings:
     encoder: str = "resnet18"
     """Backbone: convnet (tiny, ours), resnet18, resnet34, resnet50, vit_tiny, … or a timm name."""
     stem: Literal["auto", "small", "standard"] = "auto"
-    """First layers of a ResNet: small images need a small stem (auto: by image size)."""
+    """First layers of a ResNet (auto: small for images up to 96 px, standard on a processor)."""
     size: int = 32
     """Side of the square images that training sees, in pixels."""
     batch: int = 256
