@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from selfsight.data.images import ImageSet, open_images
+from selfsight.data.images import ImageSet, check_apart, open_images
 from selfsight.data.splits import stratified_sample
 from selfsight.display import Display
 from selfsight.errors import UserError
@@ -67,6 +67,7 @@ def evidence_between(
     display: Display,
 ) -> Evidence:
     """Return the evidence from two folders (or named sets) with labels; all their images count."""
+    check_apart(train, test, means="the test part")
     sets = [
         open_images(
             source, size=encoder.image_size, labels=labels, cache=cache, progress=display.phase

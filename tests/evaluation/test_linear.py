@@ -207,4 +207,4 @@ def test_few_images_in_many_dimensions_are_fitted_within_the_part_that_they_fill
         for parts in ((axes, variances), whole)
     )
     assert one.converged
-    torch.testing.assert_close(one.weights, other.weights, rtol=1e-3, atol=1e-4)
+    assert (one.weights - other.weights).norm() < 0.01 * other.weights.norm()

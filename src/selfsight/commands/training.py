@@ -26,8 +26,8 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     accumulate: int = 1,
-    labels: str = "auto",
-    held_out: str = "0.1",
+    labels: str | Path = "auto",
+    held_out: str | Path | float = "0.1",
     seed: int = 0,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     optimiser: Literal["auto", "adamw", "lars", "sgd"] = "auto",
@@ -36,7 +36,7 @@ def train(
     warm_up: float = 0.05,
     device: str = "auto",
     threads: int | Literal["auto"] = "auto",
-    cache: str = "auto",
+    cache: str | Path = "auto",
     download: bool = False,
     on_collapse: Literal["warn", "stop"] = "warn",
     looks: int = 10,
@@ -54,6 +54,7 @@ def train(
     Raises UserError for a mistake in the input, in one line.
     """
     given = {name: value for name, value in locals().items() if name in Settings.__slots__}
+    given |= {name: str(given[name]) for name in ("labels", "held_out", "cache")}
     return train_with(
         str(images),
         out=Path(out),
