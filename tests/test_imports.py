@@ -25,4 +25,7 @@ def test_the_help_of_every_command_loads_nothing_heavy() -> None:
 
 
 def test_the_overview_does_not_even_load_the_parser() -> None:
-    assert not loaded_after("from selfsight.cli import main; main(['--help'])") & {"cyclopts", "rich"}
+    assert not loaded_after("from selfsight.cli import main; main(['--help'])") & {
+        "cyclopts",
+        "rich",
+    }

@@ -66,8 +66,8 @@ def train(
     loss that is not finite ends the training: its record is yielded, its step not taken.
     """
     forward, optimiser = engine.set_up(method, optimiser)
-    step = start
-    while (done := progress(step)) < 1:
+    step, done = start, progress(start)
+    while done < 1:
         began = time.perf_counter()
         rate = lr * warm_up_cosine(done, warm_up=warm_up)
         _set_rates(optimiser, rate=rate, peak=lr)
@@ -88,9 +88,10 @@ def train(
                 optimiser.step()
                 method.after_step(done)
         step += 1
+        reached = progress(step)  # once: a clock goes on while the holder looks
         yield Record(
             step=step,
-            progress=min(1.0, progress(step)),
+            progress=min(1.0, reached),
             loss=loss,
             lr=rate,
             images=images,
@@ -100,6 +101,7 @@ def train(
         )
         if not math.isfinite(loss):
             return
+        done = reached
 
 
 def _set_rates(optimiser: Optimizer, *, rate: float, peak: float) -> None:

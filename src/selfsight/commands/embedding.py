@@ -36,14 +36,14 @@ def embed(
     check_table(target)
     check_place(target)
     network = encoder_of(encoder)
-    display = Display(quiet=quiet)
-    found = open_images(
-        str(images),
-        size=network.image_size,
-        labels=str(labels),
-        cache=cache_folder(cache),
-        progress=display.phase,
-    )
-    embeddings = features_of(encoder_function(network), found, progress=display.phase)
+    with Display(quiet=quiet) as display:
+        found = open_images(
+            str(images),
+            size=network.image_size,
+            labels=str(labels),
+            cache=cache_folder(cache),
+            progress=display.phase,
+        )
+        embeddings = features_of(encoder_function(network), found, progress=display.phase)
     write_table(target, embeddings, found)
     return target

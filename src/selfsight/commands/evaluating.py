@@ -37,15 +37,16 @@ def evaluate(
     if json_file is not None:
         check_place(Path(json_file))
     network = encoder_of(encoder)
-    found = evidence_between(
-        network,
-        train=str(train),
-        test=str(test),
-        labels=str(labels),
-        seed=seed,
-        cache=cache_folder(cache),
-        display=Display(quiet=quiet),
-    )
+    with Display(quiet=quiet) as display:
+        found = evidence_between(
+            network,
+            train=str(train),
+            test=str(test),
+            labels=str(labels),
+            seed=seed,
+            cache=cache_folder(cache),
+            display=display,
+        )
     if json_file is not None:
         write_whole(Path(json_file), json.dumps(found.to_json(), indent=2) + "\n")
     return found

@@ -79,6 +79,8 @@ def train_with(
 
     own = dict(method_settings)
     if resume:
+        if not (out / "settings.toml").is_file():
+            raise UserError(f"{out} holds no run to resume; start it without --resume")
         run = Run.open(out)
         if run.evidence and (out / "report.html").is_file():
             raise UserError(f"the run in {out} has ended; there is nothing to resume")
@@ -89,14 +91,15 @@ def train_with(
     from selfsight.display import Display
     from selfsight.fit import fit
 
-    return fit(
-        images,
-        out=out,
-        settings=settings,
-        method_settings=own,
-        resume=resume,
-        display=Display(quiet=quiet),
-    )
+    with Display(quiet=quiet) as display:
+        return fit(
+            images,
+            out=out,
+            settings=settings,
+            method_settings=own,
+            resume=resume,
+            display=display,
+        )
 
 
 def _resumed(
