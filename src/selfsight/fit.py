@@ -15,7 +15,16 @@ import torch
 from torch.optim import Optimizer
 
 from selfsight import methods
-from selfsight.assemble import build_method, fitted_batch, optimiser_for, peak_rate, suited
+from selfsight.assemble import (
+    build_method,
+    demand_rate,
+    fitted_batch,
+    optimiser_for,
+    peak_rate,
+    rate_lines,
+    situation_of,
+    suited,
+)
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
@@ -57,6 +66,7 @@ def fit(
     engine = Engine(device=settings.device, precision=settings.precision)
     if settings.batch % world_size():
         raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
+    demand_rate(kind, settings)
     build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # mistakes before long work
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
     settings = fitted_batch(settings, images=len(material.train), say=display.say)
@@ -67,6 +77,7 @@ def fit(
         method = build_method(
             kind, own, settings=settings, mean=material.mean, std=material.std
         ).to(engine.device)
+    method.demand_fit(situation_of(settings, images=len(material.train)))
     optimiser = optimiser_for(method, settings)
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     state = State()
@@ -74,7 +85,7 @@ def fit(
         state = restore(run, method, optimiser, material.train)
     if engine.first:
         _write_skipped(run, material.skipped)
-        for line in opening(run, method, material, engine):
+        for line in [*rate_lines(method, settings), *opening(run, method, material, engine)]:
             display.say(line)
     with on_disk(run):
         _train(
