@@ -14,10 +14,13 @@ from torch.optim import Optimizer
 from selfsight import methods
 from selfsight.assemble import (
     build_method,
+    demand_rate,
     fitted_batch,
     fitted_stem,
     optimiser_for,
     peak_rate,
+    rate_lines,
+    situation_of,
     suited,
 )
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
@@ -59,6 +62,7 @@ def fit(
     display = display if engine.first else Display(quiet=True)
     if settings.batch % world_size():
         raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
+    demand_rate(kind, settings)
     draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # finds mistakes early
     settings = fitted_stem(
         settings, encoder=draft.encoder, device=engine.device.type, say=display.say
@@ -72,13 +76,14 @@ def fit(
         method = build_method(
             kind, own, settings=settings, mean=material.mean, std=material.std
         ).to(engine.device)
+    method.demand_fit(situation_of(settings, images=len(material.train)))
     optimiser = optimiser_for(method, settings)
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     with resumable(run):
         state = restore(run, method, optimiser, material.train) if resume else State()
         if engine.first:
             run.write_skipped(material.skipped)
-        for line in opening(run, method, material, engine):
+        for line in [*rate_lines(method, settings), *opening(run, method, material, engine)]:
             display.say(line)
         _train(
             run, method, optimiser, material=material, engine=engine, state=state, display=display

@@ -85,6 +85,7 @@ def train(
                 logs = {name: float(value) for name, value in outcome.logs.items()}
             loss = float(gather(torch.stack(losses)).mean())
             if math.isfinite(loss):
+                _clip(optimiser)
                 optimiser.step()
                 method.after_step(done)
         step += 1
@@ -107,6 +108,14 @@ def train(
 def _set_rates(optimiser: Optimizer, *, rate: float, peak: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = peak if group.get("fixed_rate") else rate
+
+
+def _clip(optimiser: Optimizer) -> None:
+    """Shorten gradients to the `clip` of their group, where there is one, each tensor by itself."""
+    for group in optimiser.param_groups:
+        if "clip" in group:
+            for weight in group["params"]:
+                torch.nn.utils.clip_grad_norm_([weight], group["clip"])
 
 
 def _seed_of(seed: int, step: int) -> int:

@@ -1,6 +1,6 @@
 """Evidence for one encoder: the same measurements on it, its untrained twin and raw pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from selfsight.evaluation.pixels import pixel_features
 from selfsight.material import same_classes
 from selfsight.nets.encoder import Encoder, build_encoder
 
+NOTHING: Mapping[str, Encode] = {}
+
 
 def evidence_for(
     encoder: Encoder,
@@ -26,10 +28,12 @@ def evidence_for(
     most: int,
     device: str,
     progress: Callable[[str, int, int], None],
+    further: Mapping[str, Encode] = NOTHING,
 ) -> Evidence | None:
     """Return the evidence, or None if too few labels are there to measure anything.
 
     At most `most` labelled images are used of each part, in the proportions of the classes.
+    further: what else to measure, by name.
     """
     train, test = _labelled(train, most, seed), _labelled(test, most, seed)
     if not len(train) or not len(test) or len(np.unique(train.labels.index)) < 2:
@@ -39,6 +43,7 @@ def evidence_for(
         "encoder": encoder_function(encoder, device),
         "untrained": encoder_function(untrained(encoder, seed=seed), device),
         "pixels": pixel_features,
+        **further,
     }
     for name, encode in sources.items():
         parts: list[Embeddings] = []
