@@ -12,7 +12,7 @@ from math import isfinite
 import numpy as np
 import pytest
 import torch
-from given import A, B, QUEUE, Z1, Z2, closed_form
+from given import QUEUE, Z1, Z2, A, B, closed_form
 from torch import Tensor
 from torch.nn import functional as F
 
