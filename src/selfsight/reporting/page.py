@@ -20,7 +20,7 @@ from selfsight.reporting import accuracies, galleries, headline
 from selfsight.reporting.curves import curves, logged
 from selfsight.reporting.mapping import alike, directions, map_2d
 from selfsight.reporting.reading import HeldOut, RunFiles, number, read_run
-from selfsight.reporting.wording import count, percent, printable
+from selfsight.reporting.wording import count, percent, printable, with_options
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_SKIPPED = 200
@@ -58,7 +58,7 @@ def render(files: RunFiles) -> str:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters |= {"percent": percent}
+    environment.filters |= {"percent": percent, "with_options": with_options}
     environment.globals |= {"count": count}
     evidence, held_out = files.evidence, files.held_out
     majority = accuracies.majority_share(evidence, held_out)
