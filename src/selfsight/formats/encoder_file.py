@@ -53,7 +53,8 @@ def encoder_bytes(encoder: Encoder, *, notes: Mapping[str, str]) -> bytes:
         "notes": dict(notes),
     }
     weights = plain_tensors(encoder.state_dict())
-    return save(weights, {"format": "pt", "selfsight": json.dumps(description)})
+    content: bytes = save(weights, {"format": "pt", "selfsight": json.dumps(description)})
+    return content
 
 
 def load_encoder(path: str | Path) -> Encoder:
