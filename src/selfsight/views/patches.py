@@ -121,5 +121,6 @@ def project_colours(patches: Patches) -> Patches:
 def mosaic(tiles: Patches) -> Images:
     """Return the nine tiles of each image as one picture, row by row, with a grey seam."""
     framed = pad(tiles, (1, 1, 1, 1), value=0.5)
-    rows = framed.unflatten(1, (3, 3)).permute(0, 3, 1, 4, 2, 5)
-    return rows.flatten(4, 5).flatten(2, 3)
+    batch, _, channels, side, _ = framed.shape
+    rows = framed.view(batch, 3, 3, channels, side, side).permute(0, 3, 1, 4, 2, 5)
+    return rows.reshape(batch, channels, 3 * side, 3 * side)
