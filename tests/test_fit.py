@@ -280,6 +280,15 @@ def test_a_queue_longer_than_the_data_is_refused_and_nothing_is_left(
     assert not out.exists()
 
 
+def test_grey_images_cannot_be_coloured_and_nothing_is_left(folder, cache, tmp_path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(UserError, match="all images are grey; use another method"):
+        selfsight.train(
+            folder, out=out, method="colourisation", steps=1, cache=cache, quiet=True, **QUICK
+        )
+    assert not out.exists()
+
+
 def test_a_head_is_measured_beside_the_encoder_if_asked_for(folder, cache, tmp_path) -> None:
     run = selfsight.train(
         folder,

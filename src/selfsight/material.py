@@ -27,6 +27,11 @@ class Material:
     std: tuple[float, ...]
     skipped: tuple[tuple[str, str], ...]  # path and reason, of both parts
 
+    @property
+    def grey(self) -> bool:
+        """Whether no image has a colour: then all channels have the same statistics."""
+        return len(set(self.mean)) == len(set(self.std)) == 1
+
 
 def open_material(
     images: str, *, settings: Settings, cache: Path, progress: Callable[[str, int, int], None]

@@ -62,6 +62,7 @@ class Situation:
     images: int  # training images
     batch: int  # images a step, over all processes
     image_size: int  # px
+    grey: bool = False  # whether no image has a colour
 
 
 @dataclass(frozen=True, slots=True)

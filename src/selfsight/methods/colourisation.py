@@ -21,7 +21,7 @@ from torch import Tensor
 
 from selfsight.errors import UserError
 from selfsight.gather import gather
-from selfsight.method import Card, Method, Recipe, Step, Views
+from selfsight.method import Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.decoders import map_decoder, map_width, pooled
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.grey import grey, see_grey_only
@@ -134,6 +134,11 @@ class Colourisation(Method):
         """
         guess = self.prior * rarity(self.prior, uniform=self.uniform)
         return float(torch.special.entr(guess).sum())
+
+    def demand_fit(self, situation: Situation) -> None:
+        """Raise UserError if there are no colours to learn."""
+        if situation.grey:
+            raise UserError("colourisation: all images are grey; use another method")
 
     def collapsed(self, batch: int) -> float:
         """Return the same: equal features give one guess."""

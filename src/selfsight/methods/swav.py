@@ -162,10 +162,13 @@ class SwAV(Method):
         """Return fewer prototypes than images, a queue that fits, and colours for large images."""
         suiting = [*fitted_queue(situation, length=1024), *stronger_colour(situation)]
         fewer = fitting_count(256, images=situation.images)
-        if fewer == 256:
-            return suiting
         reason = f"256 would be more than a quarter of the {situation.images:,} images"
-        return [Adjustment("prototypes", fewer, reason), *suiting]
+        if CROWD * situation.batch < fewer:  # which is assigned alone until the queue is full
+            fewer = CROWD * situation.batch
+            reason = (
+                f"256 would be more than {CROWD} for each vector of a batch of {fewer // CROWD}"
+            )
+        return suiting if fewer == 256 else [Adjustment("prototypes", fewer, reason), *suiting]
 
     def demand_fit(self, situation: Situation) -> None:
         """Raise UserError for a queue longer than the data, or prototypes that cannot be used.
