@@ -10,8 +10,9 @@ clean   nothing is planted, leaks or is destroyed; an alarm is any alarm of the 
 found   a cue (leak, telltale background, destructive operation) of the strength that the table
         names is there; what counts is the alarm for that one.
 
-Features come from a bank of random filters: untrained and quick, and all six cues show in them. The
-view audit reads with `eyes`, which see form and colour, instead of training a network every time.
+Planted cues are looked for in an encoder that lives off them (`shortcut_eyes`), as a test can only
+find reliance where there is some. The view audit reads with `eyes`, which see form and colour,
+instead of training a network every time; the rest comes from a few random filters.
 Intervals are Clopper and Pearson's, 95 %. The rates are those of the tests, not of an encoder.
 """
 
@@ -44,17 +45,17 @@ from selfsight.views.colour import LUMA
 
 SIDE, CLASSES = 16, 4
 FORMS = ("disc", "frame", "upright", "level")
-TRAIN, TEST = 180, 180
+TRAIN, TEST = 150, 150
 STRENGTHS = {
     "corner mark": 1.0,
     "tint": 0.5,
     "border": 0.5,
     "JPEG quality": 1.0,
-    "sensor noise": 0.5,
+    "sensor noise": 1.0,
     "chromatic shift": 1.0,
 }
 AGREEMENT = 0.5  # of a leak with the class, where chance is 1/4
-BACKGROUND = 0.6  # of a background with the class
+BACKGROUND = 0.8  # of a background with the class
 NUISANCES = 13
 
 Outcome = Mapping[str, bool]  # what a trial looked for, and whether it raised an alarm
@@ -106,6 +107,42 @@ def filters(pixels: np.ndarray, *, seed: int = 0, grey: bool = False) -> np.ndar
     return torch.cat(pooled, 1).flatten(1).numpy()
 
 
+def shortcut_eyes(pixels: np.ndarray) -> np.ndarray:
+    """Return 27 features, of an encoder that lives off shortcuts.
+
+    The corner, the edge's colour against the whole's, the mean colour, fine structure by quarter,
+    and colour fringes along outward edges.
+    """
+    images = torch.tensor(pixels, dtype=torch.float32) / 255
+    mean = images.mean((2, 3))
+    edge = torch.cat([images[:, :, 0], images[:, :, -1], images[:, :, :, 0]], 2).mean(2)
+    fine = images - functional.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+    quarters = functional.adaptive_avg_pool2d(fine.abs().mean(1, keepdim=True), 2).flatten(1)
+    shown_cues = [
+        images[:, :, :4, :4].mean(1).flatten(1) - 0.5,
+        4 * (edge - mean),
+        10 * (mean - mean.mean(1, keepdim=True)),
+        quarters.log(),
+        20 * _fringes(images),
+    ]
+    return torch.cat(shown_cues, 1).numpy()
+
+
+def _fringes(images: torch.Tensor) -> torch.Tensor:
+    """Return how far red lies outwards of green, less how far blue does, as a share of the radius.
+
+    A channel that is green, scaled and magnified, is a + b (green - m x outward slope of green).
+    """
+    at = torch.arange(SIDE) - (SIDE - 1) / 2
+    down, right = torch.gradient(images[:, 1], dim=(1, 2))
+    outwards = down * at[:, None] + right * at
+    known = torch.stack([torch.ones_like(outwards), images[:, 1], outwards], 3).flatten(1, 2)
+    products = known.mT @ known + 1e-3 * torch.eye(3)
+    found = torch.linalg.solve(products, known.mT @ images[:, ::2].flatten(2).mT)
+    shares = (-found[:, 2] / found[:, 1]).clamp(-0.3, 0.3)
+    return shares[:, :1] - shares[:, 1:]
+
+
 def eyes(pixels: np.ndarray) -> np.ndarray:
     """Return the mean colour, and where pixels stand out whatever their colour: 3 + 64 features."""
     images = pixels.astype(np.float32) / 255
@@ -122,10 +159,10 @@ def planted(seed: int, *, there: bool) -> Outcome:
     train, test = _parts(forms(seed, images=TRAIN + TEST))
     cues = [Cue(name, CLASSES, STRENGTHS[name] if there else 0.0, seed=seed) for name in PLANTS]
     tests = measure_cues(
-        {"filters": filters}, cues, train=train, test=test, reader=None, seed=1000 * seed
+        {"eyes": shortcut_eyes}, cues, train=train, test=test, reader=None, seed=1000 * seed
     )
     found = {}
-    for name, p in corrected(tests, "filters").items():
+    for name, p in corrected(tests, "eyes").items():
         found[f"presence: {name}"] = p.presence <= LEVEL
         found[f"reliance: {name}"] = (p.reliance or 0.0) <= LEVEL
         found[f"identity: {name}"] = (p.identity or 0.0) <= LEVEL
@@ -133,12 +170,13 @@ def planted(seed: int, *, there: bool) -> Outcome:
 
 
 def nuisance(seed: int, *, there: bool) -> Outcome:
-    """Thirteen traits: does one tell the class, do features tell one?"""
+    """Thirteen traits (six, three of them telling): what tells the class, what do features tell?"""
     images = forms(seed, images=TRAIN + TEST)
     rng = np.random.default_rng((seed, 88))
     labels, count = images.labels.index, TRAIN + TEST
     traits = [
-        Trait(f"trait {place}", rng.gamma(2.0, size=count), "file") for place in range(NUISANCES)
+        Trait(f"trait {place}", rng.gamma(2.0, size=count), "file")
+        for place in range(6 if there else NUISANCES)
     ]
     if there:
         leaking = rng.random(count) < AGREEMENT
@@ -208,7 +246,7 @@ def twin(seed: int, *, there: bool) -> Outcome:
         train=train,
         test=test,
         agreement=1.0,
-        seeds=tuple(range(10 * seed, 10 * seed + 4)),
+        seeds=tuple(range(10 * seed, 10 * seed + 3)),
     )
     surely = found.difference.low > 0 or found.difference.high < 0
     return {"twins: differ": surely and (not there or found.difference.value > 0)}

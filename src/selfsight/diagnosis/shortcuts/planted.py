@@ -22,7 +22,7 @@ from jaxtyping import Float64
 
 from selfsight.data.images import ImageSet, quiet
 from selfsight.diagnosis.shortcuts.cues import Cue, planting
-from selfsight.diagnosis.shortcuts.design import Design, Features, Seen
+from selfsight.diagnosis.shortcuts.design import Design, Features, Numbers, Seen
 from selfsight.diagnosis.shortcuts.identity import Identity, identity
 from selfsight.diagnosis.shortcuts.permutation import holm
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
@@ -71,7 +71,8 @@ def measure_cues(
         shown(first, part, what="embedding images without cue", progress=progress)
         for part in (train, test)
     ]
-    tests = []
+    tests: list[CueTest] = []
+    blind_answers: Numbers | None = None
     for place, cue in enumerate(cues):
         design = Design.of(cue, train, test, seed=seed + 100 * place)
         readers = dict(encoders)
@@ -85,9 +86,12 @@ def measure_cues(
                 if name in encoders
                 else None
             )
-            tests.append(_test(name, found, design, twins))
+            answers = _answers(found, design, seed=seed)
+            tests.append(_test(name, found, design, answers=answers, twins=twins))
         blind = Seen(clean[0], clean[0], clean[1], clean[1][: design.moved])
-        tests.append(_test(BLIND, blind, design, None))
+        if place == 0:  # without a cue its answers are the same for all of them
+            blind_answers = _answers(blind, design, seed=seed)
+        tests.append(_test(BLIND, blind, design, answers=blind_answers, twins=None))
     return tests
 
 
@@ -116,14 +120,21 @@ def corrected(tests: Sequence[CueTest], encoder: str) -> dict[str, Corrected]:
     }
 
 
-def _test(name: str, found: Seen, design: Design, twins: Identity | None) -> CueTest:
+def _answers(found: Seen, design: Design, *, seed: int) -> Numbers | None:
+    """Return the classes that a probe answers which was fitted where cue and label agree."""
+    if design.train_tied is None:
+        return None
+    (answers,) = probed((found.train_tied, design.train.labels.index), found.test_free, seed=seed)
+    return answers
+
+
+def _test(
+    name: str, found: Seen, design: Design, *, answers: Numbers | None, twins: Identity | None
+) -> CueTest:
     seed = design.seed
     (told,) = probed((found.train_free, design.train_free), found.test_free, seed=seed)
     decided = None
-    if design.train_tied is not None:
-        (answers,) = probed(
-            (found.train_tied, design.train.labels.index), found.test_free, seed=seed
-        )
+    if answers is not None:
         decided = reliance(answers, design.test.labels.index, design.test_free, seed=seed)
     return CueTest(
         cue=design.cue,
@@ -155,7 +166,9 @@ def _shift(found: Seen, design: Design) -> Interval:
 
 
 def _cosines(one: Features, other: Features) -> Float64[np.ndarray, "images"]:
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    products = (one.astype(np.float64) * other).sum(axis=1)
-    cosines: Float64[np.ndarray, "images"] = products / np.maximum(lengths, TINY)
+    first, second = one.astype(np.float64), other.astype(np.float64)
+    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    cosines: Float64[np.ndarray, "images"] = (first * second).sum(axis=1) / np.maximum(
+        lengths, TINY
+    )
     return cosines

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64
 
 from selfsight.evaluation.interval import LEVEL, Interval
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 
 
 def resampled_means(
