@@ -43,8 +43,9 @@ def quality(
 ) -> Finding:
     """Return all measures of all samples as a finding.
 
-    samples: by name; "encoder" first, all of the same images and views, in the same order. views:
-    what made the views, in words. The seed decides the groups of the jackknife and the halves.
+    samples: by name, "encoder" and "untrained" among them, all of the same images and views in the
+    same order. views: what made the views, in words. The seed decides the groups of the jackknife
+    and the halves.
     """
     names = list(samples)
     found: dict[str, list[Found]] = {}
@@ -52,17 +53,12 @@ def quality(
         progress("measuring without labels", done, len(names))
         found[name] = measured(samples[name], seed=seed)
     progress("measuring without labels", len(names), len(names))
-    columns = [Column(name, drawn=True) for name in names]
-    compared = "untrained" in names
-    if compared:
-        columns.append(Column("over untrained"))
+    columns = [*(Column(name, drawn=True) for name in names), Column("over untrained")]
     rows = []
     for place, measure in enumerate(ALL):
-        cells: list[Interval] = [found[name][place].interval for name in names]
-        if compared:
-            pair = (found[name][place] for name in ("encoder", "untrained"))
-            cells.append(_difference(measure, *pair))
-        rows.append(_row(measure, tuple(cells), samples["encoder"]))
+        cells = [found[name][place].interval for name in names]
+        over = _difference(measure, found["encoder"][place], found["untrained"][place])
+        rows.append(_row(measure, (*cells, over), samples["encoder"]))
     return Finding(
         "quality",
         "Quality without labels",
@@ -108,9 +104,7 @@ def _sentence(found: Mapping[str, list[Found]]) -> str:
         "No measure is a verdict, and none sees a shortcut: compare encoders of one width on equal "
         "images and views, and believe a probe on a few labels more."
     )
-    if "untrained" not in found:
-        return warning
-    said = {"Better": [], "Worse": [], "Not clearly different": []}  # type: dict[str, list[str]]
+    said: dict[str, list[str]] = {"Better": [], "Worse": [], "Not clearly different": []}
     for measure, one, other in zip(ALL, found["encoder"], found["untrained"], strict=True):
         difference = _difference(measure, one, other)
         if not (difference.low > 0 or difference.high < 0):
