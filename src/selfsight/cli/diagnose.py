@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+from cyclopts import Parameter
+
 from selfsight.cli.app import Positional, app
 
 
@@ -14,6 +16,9 @@ def diagnose(
     *,
     out: Path,
     labels: str = "auto",
+    tests: str = "all",
+    twin: Annotated[bool, Parameter(negative="")] = False,
+    twin_steps: int = 200,
     seed: int = 0,
     cache: str = "auto",
 ) -> None:
@@ -29,6 +34,13 @@ def diagnose(
         A new folder for report.html and diagnosis.json.
     labels
         auto: class folders if there are any; none; or a CSV file with columns path,label.
+    tests
+        all, or some of: collapse, quality, planted_cues, nuisances, stress, views, twins.
+    twin
+        Train a network with labels and one without on images with a planted cue, and ask who relies
+        on it more; minutes.
+    twin_steps
+        Steps of each of these trainings.
     seed
         Seed of everything that is drawn.
     cache
@@ -37,6 +49,16 @@ def diagnose(
     from selfsight.commands.diagnosing import diagnose as diagnose_encoder
     from selfsight.display import print_out
 
-    found = diagnose_encoder(encoder, images, out=out, labels=labels, seed=seed, cache=cache)
+    found = diagnose_encoder(
+        encoder,
+        images,
+        out=out,
+        labels=labels,
+        tests=tests,
+        twin=twin,
+        twin_steps=twin_steps,
+        seed=seed,
+        cache=cache,
+    )
     print_out("\n".join(found.lines()))
     print_out(f"\nreport: {found.path / 'report.html'}")

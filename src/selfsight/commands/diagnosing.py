@@ -1,20 +1,17 @@
 """`selfsight.diagnose`: what is wrong with an encoder, on one page and in one JSON file."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfsight.commands.files import cache_folder, write_whole
 from selfsight.commands.loading import encoder_of
+from selfsight.errors import UserError
 
 if TYPE_CHECKING:
-    from selfsight.data.images import ImageSet
-    from selfsight.diagnosis.finding import Finding
-    from selfsight.diagnosis.sampling import MakeViews
     from selfsight.diagnosis.whole import Diagnosis
+    from selfsight.examination import Examination
     from selfsight.nets.encoder import Encoder
-    from selfsight.run import Run
 
 
 def diagnose(
@@ -23,6 +20,9 @@ def diagnose(
     *,
     out: str | Path,
     labels: str = "auto",
+    tests: str = "all",
+    twin: bool = False,
+    twin_steps: int = 200,
     seed: int = 0,
     cache: str = "auto",
     quiet: bool = False,
@@ -30,106 +30,69 @@ def diagnose(
     """Ask what is wrong with a frozen encoder, write the answers and return them.
 
     encoder: a run's directory, an encoder file, or an `Encoder`. images: a folder (or a named set),
-    best one that training did not see. out: a new folder for report.html and diagnosis.json.
+    best one that training did not see. out: a new folder for report.html and diagnosis.json. tests:
+    all, or some of collapse, quality, planted_cues, nuisances, stress, views, twins with commas
+    between them. twin: train a network with labels and one without, `twin_steps` each, on images
+    with a planted cue, and ask who relies on it more.
 
-    Collapse and quality without labels are measured beside the untrained twin and raw pixels.
-    Views are those of the run's own method, or SimCLR's where no run is given.
+    Everything is measured beside the untrained twin. Views are those of the run's own method, or
+    SimCLR's where no run is given.
 
     Raises UserError for a mistake in the input, in one line.
     """
     from selfsight.data.images import open_images
     from selfsight.diagnosis.whole import Diagnosis
     from selfsight.display import Display
-    from selfsight.reporting.diagnosis import render_diagnosis
+    from selfsight.examination import Examination, chosen_tests, run_of
     from selfsight.run import vacant
 
     target = Path(out)
     vacant(target)
+    chosen = chosen_tests(tests, twin=twin)
+    if twin_steps < 1:
+        raise UserError(f"twin_steps is {twin_steps}; it must be at least 1")
     network, display = encoder_of(encoder), Display(quiet=quiet)
-    found = open_images(
-        str(images),
-        size=network.image_size,
-        labels=labels,
-        cache=cache_folder(cache),
+    examination = Examination(
+        encoder=network,
+        run=run_of(encoder),
+        images=open_images(
+            str(images),
+            size=network.image_size,
+            labels=labels,
+            cache=cache_folder(cache),
+            progress=display.phase,
+        ),
+        tests=chosen,
+        twin_steps=twin_steps,
+        seed=seed,
         progress=display.phase,
     )
-    run = _run_of(encoder)
-    findings = _findings(network, found, run=run, seed=seed, progress=display.phase)
-    about = _about(network, found, run=run, seed=seed)
-    diagnosis = Diagnosis(target, about, tuple(findings))
-    page = render_diagnosis(
-        findings,
-        title=run.settings.method if run else network.name,
-        on=_named(found.root),
-        facts=[
-            network.name,
-            f"{network.dim} features",
-            f"{network.image_size} px",
-            f"{len(found):,} images",
-            f"seed {seed}",
-        ],
-    )
-    target.mkdir(parents=True, exist_ok=True)
-    write_whole(target / "diagnosis.json", json.dumps(diagnosis.to_json(), indent=1) + "\n")
-    write_whole(target / "report.html", page)
+    diagnosis = Diagnosis(target, _about(examination), tuple(examination.findings()))
+    _write(diagnosis, examination)
     display.end()
     return diagnosis
 
 
-def _findings(
-    network: "Encoder",
-    images: "ImageSet",
-    *,
-    run: "Run | None",
-    seed: int,
-    progress: Callable[[str, int, int], None],
-) -> "list[Finding]":
-    from functools import partial
+def _write(diagnosis: "Diagnosis", examination: "Examination") -> None:
+    from selfsight.reporting.diagnosis import render_diagnosis
 
-    from selfsight.diagnosis.frozen import collapse_finding
-    from selfsight.diagnosis.quality import quality
-    from selfsight.diagnosis.sampling import samples_of
-    from selfsight.evaluation.embed import Encode, encoder_function
-    from selfsight.evaluation.pixels import pixel_features
-    from selfsight.measure import untrained
-
-    device = str(network.mean.device)
-    make_views, views = _views(network, run)
-    encoders: dict[str, Encode] = {
-        "encoder": encoder_function(network, device),
-        "untrained": encoder_function(untrained(network, seed=seed), device),
-        # 16 px: 768 numbers, a width of the order of an encoder's
-        "pixels": partial(pixel_features, side=16),
-    }
-    samples = samples_of(encoders, images, make_views=make_views, seed=seed, progress=progress)
-    return [
-        collapse_finding(
-            samples["encoder"].features, samples["untrained"].features, trained=_collapse(run)
-        ),
-        quality(samples, views=views, seed=seed, progress=progress),
-    ]
-
-
-def _views(network: "Encoder", run: "Run | None") -> "tuple[MakeViews, str]":
-    """Return what makes views, and what that is in words."""
-    import torch
-
-    if run is None:
-        from selfsight.views.presets import simclr, two_views
-
-        return two_views(simclr(network.image_size)), "SimCLR's, the default without a run"
-    from selfsight import methods
-    from selfsight.assemble import build_method
-
-    with torch.random.fork_rng(devices=[]):
-        method = build_method(
-            methods.find(run.settings.method),
-            dict(run.method_settings),
-            settings=run.settings,
-            mean=network.mean.tolist(),
-            std=network.std.tolist(),
-        )
-    return method.views, f"those of the run's method, {run.settings.method}"
+    network, run = examination.encoder, examination.run
+    page = render_diagnosis(
+        diagnosis.findings,
+        title=run.settings.method if run else network.name,
+        on=_named(examination.images.root),
+        facts=[
+            network.name,
+            f"{network.dim} features",
+            f"{network.image_size} px",
+            f"{len(examination.images):,} images",
+            f"seed {examination.seed}",
+        ],
+    )
+    diagnosis.path.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(diagnosis.to_json(), indent=1, allow_nan=False)
+    write_whole(diagnosis.path / "diagnosis.json", content + "\n")
+    write_whole(diagnosis.path / "report.html", page)
 
 
 def _named(root: str) -> str:
@@ -140,25 +103,10 @@ def _named(root: str) -> str:
     return "/".join(parts[-2:] if parts[-1].lower() in SPLITS else parts[-1:])
 
 
-def _run_of(encoder: "str | Path | Encoder") -> "Run | None":
-    from selfsight.run import Run
-
-    if isinstance(encoder, (str, Path)) and Path(encoder).is_dir():
-        return Run.open(Path(encoder))
-    return None
-
-
-def _collapse(run: "Run | None") -> str:
-    """Return the collapse that a run's verdict tells of, or ""."""
-    verdict = run.evidence.get("verdict", {}) if run else {}
-    return str(verdict["sentence"]) if verdict.get("word") == "collapsed" else ""
-
-
-def _about(
-    network: "Encoder", images: "ImageSet", *, run: "Run | None", seed: int
-) -> dict[str, Any]:
+def _about(examination: "Examination") -> dict[str, Any]:
     from selfsight import __version__
 
+    network, run, images = examination.encoder, examination.run, examination.images
     return {
         "selfsight": __version__,
         "encoder": network.config | {"dim": network.dim, "notes": dict(network.notes)},
@@ -170,5 +118,5 @@ def _about(
             "classes": len(images.labels.names),
             "skipped": len(images.skipped),
         },
-        "seed": seed,
+        "seed": examination.seed,
     }

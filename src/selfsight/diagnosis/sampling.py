@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from selfsight.data.images import ImageSet
@@ -44,7 +44,7 @@ def samples_of(
         raise UserError(
             f"{images.root} has {len(images)} readable images; a diagnosis needs at least {LEAST}"
         )
-    order = np.random.default_rng(seed).permutation(len(images))[:IMAGES]
+    order = drawn_rows(len(images), seed=seed)
     total = len(order)
     whole: dict[str, list[Tensor]] = {name: [] for name in encoders}
     seen: dict[str, list[Tensor]] = {name: [] for name in encoders}
@@ -60,6 +60,11 @@ def samples_of(
                 seen[name].append(torch.stack(found, dim=1))
     progress("embedding images and views", total, total)
     return {name: _sample(name, whole[name], seen[name]) for name in encoders}
+
+
+def drawn_rows(n: int, *, seed: int) -> Int64[np.ndarray, "rows"]:
+    """Return the rows of the images that are read, in the order of the sample's features."""
+    return np.random.default_rng(seed).permutation(n)[:IMAGES]
 
 
 def random_views(
