@@ -83,7 +83,7 @@ def _read(path: str) -> tuple[float, float, float, float, float, str, str]:
                 kind, mode = image.format or "", image.mode
     except Exception:  # it was read when it was decoded; if it is gone since, nothing is known
         return np.nan, np.nan, np.nan, np.nan, np.nan, "", ""
-    return width, height, state.st_size, state.st_mtime, quality, kind, mode
+    return float(width), float(height), float(state.st_size), state.st_mtime, quality, kind, mode
 
 
 def jpeg_quality(table: list[int]) -> float:

@@ -3,14 +3,14 @@
 A method that compares views learns to ignore what its operations change. Where that is the purpose
 (the colour of a flower's species) it unlearns what it was wanted for. So, with a few labels, each
 operation is applied by itself, as often and as strongly as training applies it, and a linear probe
-is fitted on such views and asked about such views of held-out images. What it reads less than from
-untouched images, as a share of what it read beyond chance, is what the operation destroys: this is
-information lost, since the probe was fitted on the changed images, not mere strangeness.
+is fitted on features of such views and asked about such views of held-out images. What it reads
+less than from untouched images, as a share of what it read beyond chance, is what the operation
+destroys: information lost, since the probe was fitted on such views, and not mere strangeness.
 
-The features come from a reader that has not been trained on these views: a trained encoder has
-already forgotten what its operations change. A reader sees what it sees; an operation may destroy
-what it never showed. p is from a sign-flip test on the held-out images, corrected by Holm's method
-over the operations.
+The reader learns anew for every operation, from scratch: a trained encoder has already forgotten
+what its operations change, and features that were made once may be confused by views that another
+reader sees through. A reader sees what it sees; an operation may destroy what it never showed.
+p is from a sign-flip test on the held-out images, corrected by Holm's method over the operations.
 """
 
 from dataclasses import dataclass, replace
@@ -22,12 +22,14 @@ from selfsight.data.images import ImageSet, quiet
 from selfsight.diagnosis.shortcuts.permutation import LEVEL, holm, sign_flip
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
 from selfsight.diagnosis.shortcuts.resampling import mean_interval
-from selfsight.diagnosis.shortcuts.shown import shown, viewed
-from selfsight.evaluation.embed import Encode, Progress
+from selfsight.diagnosis.shortcuts.shown import Reader, shown, viewed
+from selfsight.diagnosis.shortcuts.wording import joined
+from selfsight.evaluation.embed import Progress
 from selfsight.evaluation.interval import Interval
 from selfsight.views.augmentation import Augmentation
 
-DRAWS = 3  # views of each image
+JITTER = ("brightness", "contrast", "saturation", "hue")
+DRAWS = 2  # views of each image
 DESTROYED = 0.5  # share of what was read of the label, from which an operation is pointed at
 
 Numbers = Int64[np.ndarray, "..."]
@@ -59,7 +61,7 @@ class Audit:
 
 
 def audit_views(
-    read_features: Encode,
+    reader: Reader,
     augmentation: Augmentation,
     *,
     train: ImageSet,
@@ -69,12 +71,13 @@ def audit_views(
 ) -> Audit:
     """Return what each operation of an augmentation destroys of the label.
 
-    read_features: features from an untrained network or from pixels. train, test: labelled images,
-    classes numbered alike.
+    reader: learns features that tell the labels of changed images (`small_network`). train, test:
+    labelled images, classes numbered alike.
     """
     truth, labels = test.labels.index, np.tile(train.labels.index, DRAWS)
 
     def answered(view: Augmentation, what: str) -> Numbers:
+        read_features = reader(train, viewed(view, seed=seed), train.labels.index)
         features = [
             np.concatenate(
                 [
@@ -132,13 +135,18 @@ def operations(augmentation: Augmentation) -> dict[str, tuple[Augmentation, str]
     if of.vertical_flip:
         flip = replace(bare, vertical_flip=of.vertical_flip)
         found["vertical flip"] = flip, f"{of.vertical_flip:.0%} of views"
-    for part in ("brightness", "contrast", "saturation", "hue"):
-        if strength := getattr(of, part):
-            jitter = replace(bare, jitter=of.jitter, **{part: strength})
-            found[f"colour jitter: {part}"] = (
-                jitter,
-                f"by up to {strength:g} in {of.jitter:.0%} of views",
-            )
+    parts = {part: getattr(of, part) for part in JITTER if getattr(of, part)}
+    for part, strength in parts.items() if len(parts) > 1 else ():
+        found[f"{part} alone"] = (
+            replace(bare, jitter=of.jitter, **{part: strength}),
+            f"by up to {strength:g} in {of.jitter:.0%} of views",
+        )
+    if parts:
+        found["colour jitter"] = (
+            replace(bare, jitter=of.jitter, **parts),
+            f"{joined([f'{part} by up to {most:g}' for part, most in parts.items()])} "
+            f"in {of.jitter:.0%} of views",
+        )
     if of.grey:
         found["greyscale"] = replace(bare, grey=of.grey), f"{of.grey:.0%} of views"
     if of.blur:

@@ -52,8 +52,8 @@ def audit_finding(overlaps: Sequence[Overlap], audit: Audit | None) -> Finding:
             "views": DRAWS,
             "alarm": f"p of at most {LEVEL:g} (sign-flip test, {PERMUTATIONS} flips, Holm over "
             f"operations) and {DESTROYED:.0%} destroyed",
-            "reader": "an untrained network or pixels: a trained encoder has forgotten already "
-            "what its views change",
+            "reader": "a small network, trained anew on views of each operation: a trained encoder "
+            "has forgotten already what its views change",
         },
     )
 

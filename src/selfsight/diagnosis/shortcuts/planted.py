@@ -14,32 +14,27 @@ must be at chance (negative); `cue network` was trained to tell the cue and must
 (positive): where it does not, the test cannot see this cue and a null result says nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64
 
 from selfsight.data.images import ImageSet, quiet
-from selfsight.diagnosis.shortcuts import ties
 from selfsight.diagnosis.shortcuts.cues import Cue, planting
+from selfsight.diagnosis.shortcuts.design import Design, Features, Seen
 from selfsight.diagnosis.shortcuts.identity import Identity, identity
 from selfsight.diagnosis.shortcuts.permutation import holm
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
 from selfsight.diagnosis.shortcuts.reliance import Reliance, reliance
 from selfsight.diagnosis.shortcuts.resampling import percentiles, resampled_means
-from selfsight.diagnosis.shortcuts.shown import Change, shown, unchanged
+from selfsight.diagnosis.shortcuts.shown import Reader, shown
 from selfsight.evaluation.embed import Encode, Progress
 from selfsight.evaluation.interval import Interval
 
 BLIND, READER = "blind", "cue network"
 KINDS = 4  # numbers of a cue, and classes in the test of reliance, at most
-MOVED = 200  # images whose cue is changed
 TINY = 1e-12
-
-Features = Float32[np.ndarray, "images dim"]
-Numbers = Int64[np.ndarray, "images"]
-Reader = Callable[[ImageSet, Change, Numbers], Encode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +61,9 @@ def measure_cues(
 ) -> list[CueTest]:
     """Return what each encoder makes of each cue; probes are fitted on `train`, read on `test`.
 
-    train, test: images of the same classes, no more than each cue has kinds, all labelled or none
-    (see `reliance.commonest`). The first encoder is also shown the images without the cue (BLIND).
+    train, test: images of the same classes, all labelled or none (see `reliance.commonest`); with
+    labels a cue has a number for each class. The first encoder is also shown the images without the
+    cue (BLIND).
     reader: trains the positive control on images, the change that plants, and the numbers.
     """
     first = next(iter(encoders.values()))
@@ -77,20 +73,20 @@ def measure_cues(
     ]
     tests = []
     for place, cue in enumerate(cues):
-        design = _Design.of(cue, train, test, seed=seed + 100 * place)
+        design = Design.of(cue, train, test, seed=seed + 100 * place)
         readers = dict(encoders)
         if reader is not None:
-            plant = planting(cue, design.train_free)
+            plant = planting(design.cue, design.train_free)
             readers[READER] = reader(train, plant, design.train_free)
         for name, encode in readers.items():
-            found = _Features.of(encode, design, what=f"{cue.name}: {name}", progress=progress)
+            found = Seen.of(encode, design, what=f"{cue.name}: {name}", progress=progress)
             twins = (
                 identity(encode, cue, test, seed=design.seed, progress=progress)
                 if name in encoders
                 else None
             )
             tests.append(_test(name, found, design, twins))
-        blind = _Features(clean[0], clean[0], clean[1], clean[1][: design.moved])
+        blind = Seen(clean[0], clean[0], clean[1], clean[1][: design.moved])
         tests.append(_test(BLIND, blind, design, None))
     return tests
 
@@ -120,66 +116,7 @@ def corrected(tests: Sequence[CueTest], encoder: str) -> dict[str, Corrected]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Design:
-    """Which image carries which number, in each of the four sets of features."""
-
-    cue: Cue
-    train: ImageSet
-    test: ImageSet
-    train_free: Numbers  # tied to nothing
-    train_tied: Numbers | None  # to the label
-    test_free: Numbers
-    test_changed: Numbers  # another number on each of the first images
-    seed: int
-
-    @classmethod
-    def of(cls, cue: Cue, train: ImageSet, test: ImageSet, *, seed: int) -> "_Design":
-        labels, kinds = train.labels.index, cue.kinds
-        labelled = bool((labels >= 0).all()) and len(np.unique(labels)) > 1
-        assert not labelled or labels.max() < kinds
-        test_free = ties.to_nothing(len(test), kinds=kinds, seed=seed + 1)
-        return cls(
-            cue,
-            train,
-            test,
-            train_free=ties.to_nothing(len(train), kinds=kinds, seed=seed),
-            train_tied=ties.to_label(labels, kinds=kinds, seed=seed) if labelled else None,
-            test_free=test_free,
-            test_changed=ties.changed(test_free[:MOVED], kinds=kinds, seed=seed),
-            seed=seed,
-        )
-
-    @property
-    def moved(self) -> int:
-        return len(self.test_changed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Features:
-    train_free: Features
-    train_tied: Features
-    test_free: Features
-    test_changed: Features
-
-    @classmethod
-    def of(cls, encode: Encode, design: _Design, *, what: str, progress: Progress) -> "_Features":
-        def features(images: ImageSet, numbers: Numbers | None) -> Features:
-            change = unchanged if numbers is None else planting(design.cue, numbers)
-            return shown(encode, images, change, what=what, progress=progress)
-
-        free = features(design.train, design.train_free)
-        return cls(
-            train_free=free,
-            train_tied=free
-            if design.train_tied is None
-            else features(design.train, design.train_tied),
-            test_free=features(design.test, design.test_free),
-            test_changed=features(design.test.part(np.arange(design.moved)), design.test_changed),
-        )
-
-
-def _test(name: str, found: _Features, design: _Design, twins: Identity | None) -> CueTest:
+def _test(name: str, found: Seen, design: Design, twins: Identity | None) -> CueTest:
     seed = design.seed
     (told,) = probed((found.train_free, design.train_free), found.test_free, seed=seed)
     decided = None
@@ -198,7 +135,7 @@ def _test(name: str, found: _Features, design: _Design, twins: Identity | None) 
     )
 
 
-def _shift(found: _Features, design: _Design) -> Interval:
+def _shift(found: Seen, design: Design) -> Interval:
     """Return how far the cue moves embeddings, over how far content does, with its interval."""
     labels, numbers = design.test.labels.index, design.test_free
     by_cue = 1 - _cosines(found.test_free[: design.moved], found.test_changed)

@@ -5,18 +5,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from selfsight.diagnosis.finding import Cell, Column, Finding, Picture, Row, Sheet, Table, Tone
+from selfsight.diagnosis.finding import Finding, Picture, Sheet, Tone
 from selfsight.diagnosis.shortcuts.cues import Cue
 from selfsight.diagnosis.shortcuts.permutation import LEVEL, PERMUTATIONS
-from selfsight.diagnosis.shortcuts.planted import BLIND, READER, Corrected, CueTest, corrected
+from selfsight.diagnosis.shortcuts.planted import READER, Corrected, CueTest, corrected
+from selfsight.diagnosis.shortcuts.planted_tables import tables_of
 from selfsight.diagnosis.shortcuts.wording import joined, percent
 
 TITLE = "Planted cues"
 MOSTLY = 0.5  # of the way from chance to following always
-ABOUT = {
-    BLIND: "the encoder shown no cue: must be at chance",
-    READER: "trained to tell the cue: must follow it",
-}
 
 
 def planted_finding(
@@ -37,7 +34,7 @@ def planted_finding(
         word=word,
         tone=tone,
         sentence=_sentence(own, p_values, tones),
-        tables=tuple(_tables(tests, p_values, tones)),
+        tables=tuple(tables_of(tests, p_values, tones)),
         sheets=(_sheet([test.cue for test in own.values()], example),),
         protocol={
             "images": tests[0].presence.images,
@@ -118,110 +115,6 @@ def _follow(test: CueTest) -> float:
 
 def _chance(test: CueTest) -> float:
     return test.reliance.chance if test.reliance else np.nan
-
-
-def _tables(
-    tests: Sequence[CueTest], p_values: Mapping[str, Corrected], tones: Mapping[str, Tone]
-) -> list[Table]:
-    encoders = list(dict.fromkeys(test.encoder for test in tests))
-    cell = {(test.cue.name, test.encoder): test for test in tests}
-    columns = tuple(
-        Column(name, "share", drawn=True, about=ABOUT.get(name, "")) for name in encoders
-    )
-    tables = []
-    if any(test.reliance for test in tests):
-        rows = [
-            Row(
-                name,
-                (*(_relied(cell.get((name, encoder))) for encoder in encoders), p.reliance),
-                levels=(("chance", _chance(cell[name, encoders[0]])),),
-                tone=tones[name],
-            )
-            for name, p in p_values.items()
-        ]
-        tables.append(
-            Table(
-                "reliance",
-                "How often an answer follows the cue against the label",
-                (*columns, Column("p", "p", about=encoders[0])),
-                tuple(rows),
-                "Share of conflict images answered with the class that the cue stood for; "
-                "95 % bootstrap interval over images.",
-                "cue",
-            )
-        )
-    tables.append(
-        Table(
-            "presence",
-            "How well features tell the cue",
-            (*columns, Column("p", "p", about=encoders[0])),
-            tuple(
-                Row(
-                    name,
-                    (*(cell[name, one].presence.accuracy for one in encoders), p.presence),
-                    levels=(("chance", cell[name, encoders[0]].presence.chance),),
-                )
-                for name, p in p_values.items()
-            ),
-            "Balanced accuracy of a linear probe on held-out images; an untrained network shows "
-            "most cues, so this alone is no fault.",
-            "cue",
-        )
-    )
-    plain = [encoder for encoder in encoders if encoder not in ABOUT]
-    tables.append(
-        Table(
-            "shift",
-            "How far the cue moves an embedding, against another image of its class",
-            tuple(Column(name, "number", drawn=True) for name in plain),
-            tuple(
-                Row(
-                    name,
-                    tuple(cell[name, one].shift for one in plain),
-                    levels=(("as much", 1.0),),
-                )
-                for name in p_values
-            ),
-            "Mean 1 - cosine when the cue alone changes, divided by that between images with one "
-            "cue. Above 1 the cue outweighs which image it is.",
-            "cue",
-        )
-    )
-    tables.append(_identities(tests, p_values, encoders[0]))
-    return tables
-
-
-def _identities(tests: Sequence[CueTest], p_values: Mapping[str, Corrected], first: str) -> Table:
-    rows = [
-        Row(
-            test.cue.name,
-            (
-                test.identity.shared,
-                test.identity.unrelated,
-                test.identity.gain,
-                p_values[test.cue.name].identity,
-            ),
-        )
-        for test in tests
-        if test.encoder == first and test.identity
-    ]
-    return Table(
-        "identity",
-        "How often an image's other view is found among all",
-        (
-            Column("shared cue", "share", drawn=True, about="both views carry the image's own"),
-            Column("unrelated", "share", drawn=True, about="each view carries another"),
-            Column("gain", "points"),
-            Column("p", "p"),
-        ),
-        tuple(rows),
-        "By cosine; p from a sign-flip test, corrected over the cues.",
-        "cue",
-    )
-
-
-def _relied(test: CueTest | None) -> Cell:
-    return test.reliance.follow if test and test.reliance else None
 
 
 def _sheet(cues: Sequence[Cue], example: UInt8[np.ndarray, "3 side side"]) -> Sheet:

@@ -17,6 +17,7 @@ from selfsight.views.augmentation import Augmentation
 Pixels = UInt8[np.ndarray, "batch channels height width"]
 Rows = Int64[np.ndarray, "batch"]
 Change = Callable[[Pixels, Rows], Pixels]
+Reader = Callable[[ImageSet, Change, Int64[np.ndarray, "images"]], Encode]  # learns to tell numbers
 
 BATCH = 256
 
@@ -31,7 +32,7 @@ def viewed(augmentation: Augmentation, *, seed: int) -> Change:
 
     def change(pixels: Pixels, rows: Rows) -> Pixels:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed * 0x10001 + int(rows[0]))
+            torch.manual_seed(seed * 0x10001 + int(rows[0]))  # rows of a batch, in their order
             views = augmentation(torch.tensor(pixels))
         return np.asarray((views * 255).round().to(torch.uint8))
 

@@ -11,7 +11,10 @@ NAME, TITLE = "twins", "Supervised against self-supervised"
 
 
 def twin_finding(twins: Twins) -> Finding:
-    """Return what was measured as a finding."""
+    """Return what was measured as a finding.
+
+    The learners' names are words after "trained": "with labels", "without labels".
+    """
     first, second = twins.twins[:2]
     difference = twins.difference
     certain = difference.low > 0 or difference.high < 0
@@ -19,8 +22,8 @@ def twin_finding(twins: Twins) -> Finding:
     follow = {twin.name: mean(one.follow.value for one in twin.reliances) for twin in twins.twins}
     numbers = (
         f"its answers follow the {twins.cue.name} in {percent(follow[more.name])} of the "
-        f"conflicts, the {less.name} one's in {percent(follow[less.name])} (difference of "
-        f"{first.name} and {second.name} {points(difference.value)} points, 95 % interval "
+        f"conflicts, those of the one trained {less.name} in {percent(follow[less.name])} "
+        f"({first.name} minus {second.name}: {points(difference.value)} points, 95 % interval "
         f"{points(difference.low)} to {points(difference.high)})"
     )
     scope = (
@@ -29,10 +32,10 @@ def twin_finding(twins: Twins) -> Finding:
         else "For one training each; another may differ"
     )
     sentence = (
-        f"The {more.name} network relies more on the cue: {numbers}. {scope}."
+        f"The network trained {more.name} relies more on the cue: {numbers}. {scope}."
         if certain
-        else f"Neither relies surely more on the cue than the other. The {more.name} one comes "
-        f"first: {numbers}. {scope}."
+        else f"Neither network surely relies more on the cue than the other. Of the one trained "
+        f"{more.name}: {numbers}. {scope}."
     )
     return Finding(
         name=NAME,

@@ -1,8 +1,12 @@
-"""The positive control: a small network that was trained to tell a planted cue, and nothing else.
+"""A small network that learns to tell numbers from changed images: a reader, and a control.
 
-Its numbers are tied to nothing, so that content is of no use to it. If even this network's features
-do not make a probe follow the cue, the test cannot see the cue in these images (it may be too weak,
-or drown in what is there), and a null result for another encoder says nothing.
+As positive control it learns the numbers of a planted cue, tied to nothing, so that content is of
+no use to it. If even this network's features do not make a probe follow the cue, the test cannot
+see the cue in these images (it may be too weak, or drown in what is there), and a null result for
+another encoder says nothing.
+
+As reader of the view audit it learns the labels from views of one operation: what it cannot learn
+is hard to find in them.
 """
 
 import numpy as np
@@ -25,10 +29,10 @@ Numbers = Int64[np.ndarray, "images"]
 Pixels = UInt8[np.ndarray, "batch 3 height width"]
 
 
-def cue_network(
-    images: ImageSet, plant: Change, numbers: Numbers, *, seed: int, steps: int = STEPS
+def small_network(
+    images: ImageSet, change: Change, numbers: Numbers, *, seed: int, steps: int = STEPS
 ) -> Encode:
-    """Return the features of a network trained to tell the numbers that `plant` puts into images.
+    """Return the features of a network trained to tell the number of each image, once changed.
 
     Some seconds on a processor: 150 steps of 64 images, Adam, one cycle of the rate.
     """
@@ -42,7 +46,7 @@ def cue_network(
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
         for _ in range(steps):
             rows = rng.integers(len(images), size=min(BATCH, len(images)))
-            pixels = _ready(plant(images.batch(rows), rows), side)
+            pixels = _ready(change(images.batch(rows), rows), side)
             answers = torch.from_numpy(numbers[rows])
             loss = nn.functional.cross_entropy(head(network(pixels)), answers)
             optimiser.zero_grad()
