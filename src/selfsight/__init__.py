@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from selfsight.commands.diagnosing import diagnose
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
     from selfsight.commands.exporting import export
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "commands.training",
     "evaluate": "commands.evaluating",
+    "diagnose": "commands.diagnosing",
     "embed": "commands.embedding",
     "export": "commands.exporting",
     "load": "commands.loading",
@@ -42,6 +44,7 @@ __all__ = [
     "Step",
     "UserError",
     "__version__",
+    "diagnose",
     "embed",
     "evaluate",
     "export",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "Train an encoder on images and measure it.",
     "evaluate": "Measure a frozen encoder beside an untrained one and raw pixels.",
+    "diagnose": "Examine an encoder: quality without labels, collapse, shortcuts.",
     "embed": "Write the features of every image to a table.",
     "export": "Write the encoder in another tool's format and check it there.",
     "methods": "List the methods, or say everything about one.",

@@ -34,7 +34,7 @@ from jaxtyping import UInt8
 
 from selfsight.evaluation.interval import Interval
 
-Cell: TypeAlias = Interval | float | str | None
+Cell: TypeAlias = Interval | float | int | str | None
 Kind = Literal["number", "share", "points", "p", "text"]
 Tone = Literal["good", "doubtful", "bad", "neutral"]
 
@@ -43,7 +43,7 @@ Tone = Literal["good", "doubtful", "bad", "neutral"]
 class Column:
     """What the cells beneath it are.
 
-    number: four digits. share: a fraction, shown in per cent. points: a difference of fractions,
+    number: three digits. share: a fraction, shown in per cent. points: a difference of fractions,
     shown in points with its sign. p: a p-value. text: a word. about: a few words beneath the name.
     """
 
@@ -59,12 +59,14 @@ class Row:
 
     axis: the ends of the axis on which the drawn cells stand; 0 to 1 if only shares are drawn, else
     from the values. levels: thin marks with a meaning on it, such as chance. note: sentences about
-    the row alone. tone: what the row says of the encoder; "bad" is an alarm.
+    the row alone. facts: names and texts about it, such as its range or its source. tone: what the
+    row says of the encoder; "bad" is an alarm.
     """
 
     name: str
     cells: tuple[Cell, ...]
     note: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
     axis: tuple[float, float] | None = None
     levels: tuple[tuple[str, float], ...] = ()
     tone: Tone = "neutral"
@@ -88,9 +90,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image and the words beneath it; tone "bad" frames it."""
+    """A square image and the words beneath it; tone "bad" frames it."""
 
-    pixels: UInt8[np.ndarray, "3 height width"]
+    pixels: UInt8[np.ndarray, "3 side side"]
     caption: str = ""
     tone: Tone = "neutral"
 
@@ -188,7 +190,7 @@ def number_text(value: float, kind: Kind, *, unit: bool = True) -> str:
             return f"{value:.4f}" if value >= 0.0001 else f"{value:.0e}"
     if value and not 1e-3 <= abs(value) < 1e6:
         return f"{value:.2e}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def plain(value: Any) -> Any:
@@ -216,6 +218,7 @@ def _table_to_json(table: Table) -> dict[str, Any]:
             },
             "levels": plain(dict(row.levels)),
             "note": row.note,
+            "facts": dict(row.facts),
         }
         for row in table.rows
     ]
