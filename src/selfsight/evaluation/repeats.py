@@ -88,7 +88,7 @@ class Repeats:
 def find_repeats(train: ImageSet, test: ImageSet, *, progress: Progress = quiet) -> Repeats:
     """Return which images of `test` stand in `train` too, whatever their sizes and formats.
 
-    The time grows with the product of both numbers (10,000 against 50,000 take some ten seconds), the
+    Time grows with the product of both numbers (10,000 against 50,000 take ten seconds or so),
     memory does not. `progress("looking for repeats", done, total)` counts compared pairs.
     """
     best = np.full(len(test), -1.0, dtype=np.float32)
