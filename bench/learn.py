@@ -47,12 +47,11 @@ def trained(arguments: argparse.Namespace, name: str, seed: int) -> Run:
 def by_layer(run: Run, train: ImageSet, test: ImageSet) -> str:
     """Return the linear probe's accuracy in per cent on every stage, then on the head's layers."""
     layers = probe_layers(run_layers(run), train, test, seed=0)
-    parts = {"stage": "", "head": "; head"}
-    for layer in layers:
-        kind = layer.name.split()[0]
-        if kind in parts:
-            parts[kind] += f" {100 * layer.accuracy.value:.1f}"
-    return (parts["stage"] + parts["head"].removesuffix("; head")).strip()
+    stages, head = (
+        " ".join(f"{100 * row.accuracy.value:.1f}" for row in layers if row.name.startswith(kind))
+        for kind in ("stage", "head")
+    )
+    return f"{stages}; {head}" if head else stages
 
 
 def main() -> None:
