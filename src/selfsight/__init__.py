@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from selfsight.commands.comparing import compare
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
     from selfsight.commands.exporting import export
     from selfsight.commands.loading import load
+    from selfsight.commands.studying import study
     from selfsight.commands.training import train
     from selfsight.errors import UserError
     from selfsight.method import Method, Step
@@ -23,6 +25,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "commands.training",
     "evaluate": "commands.evaluating",
+    "compare": "commands.comparing",
+    "study": "commands.studying",
     "embed": "commands.embedding",
     "export": "commands.exporting",
     "load": "commands.loading",
@@ -42,10 +46,12 @@ __all__ = [
     "Step",
     "UserError",
     "__version__",
+    "compare",
     "embed",
     "evaluate",
     "export",
     "load",
+    "study",
     "train",
 ]
 
