@@ -41,7 +41,7 @@ def sentence_of(plan: Plan, arms: Sequence["ArmRow"], contrasts: Sequence[Contra
         parts = _ranking(measured, contrasts)
     if plan.seeds == 1:
         parts.append("One seed cannot say how much of this is luck: give --seeds 3.")
-    return " ".join([*parts, *_needed(plan, contrasts)])
+    return " ".join([*parts, *_needed(contrasts)])
 
 
 def word_of(arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> str:
@@ -142,16 +142,17 @@ def _of_study(found: Contrast) -> str:
     return said[0].upper() + said[1:] + endings.get(found.call, ", no difference found.")
 
 
-def _needed(plan: Plan, contrasts: Sequence[Contrast]) -> list[str]:
+def _needed(contrasts: Sequence[Contrast]) -> list[str]:
     """Return how large a difference would have had to be, if any was not found."""
     if all(found.call != "no difference found" for found in contrasts):
         return []
+    seeds = max(found.paired.seeds for found in contrasts)
     needed = smallest_found(
-        [found.deviation for found in contrasts], seeds=plan.seeds, comparisons=len(contrasts)
+        [found.deviation for found in contrasts], seeds=seeds, comparisons=len(contrasts)
     )
     images = max(found.over_images for found in contrasts)
     return [
-        f"With {plan.seeds} seeds and these test images a difference of about "
+        f"With {seeds} seeds and these test images a difference of about "
         f"{100 * max(needed, images):.1f} points would have been needed."
     ]
 

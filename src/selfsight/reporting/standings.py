@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from selfsight.reporting.accuracies import axis_top
-from selfsight.reporting.axes import nice_ticks
+from selfsight.reporting.axes import nice_ticks, tick_labels, value_range
 from selfsight.reporting.frame import TONES, Tone
 from selfsight.reporting.reading import number
 from selfsight.reporting.wording import percent
@@ -61,10 +60,17 @@ def standing(
         linear=spread(arm["linear"]),
         knn=spread(arm["knn"]),
         behind=points(found[0], turned=True) if found else "",
-        call=found[0]["call"] if found else "",
+        call=_called(found[0]) if found else "",
         dots=_dots(arm, content, colours[arm["name"]]),
         tone=colours[arm["name"]],
     )
+
+
+def _called(found: Mapping[str, Any]) -> str:
+    seeds = found["paired"]["seeds"]
+    if not found["call"]:
+        return f"{seeds} seed: not called"
+    return "behind" if found["call"] == "difference" else str(found["call"])
 
 
 def spread(found: Mapping[str, Any] | None) -> str:
@@ -99,21 +105,27 @@ def references(content: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     return found
 
 
-def _top(content: Mapping[str, Any]) -> float:
-    accuracies = [number(cell.get("encoder_linear")) for cell in content["cells"]]
-    known = [value for value in accuracies if math.isfinite(value)]
-    return axis_top(max([*known, *(mean for _, _, mean in references(content))], default=1.0))
-
-
 def axis(content: Mapping[str, Any]) -> list[tuple[float, str]]:
     """Return the ticks of the axis that all dots share: place in per cent, and text."""
-    top = _top(content)
-    return [(100 * tick / top, percent(tick, digits=0)) for tick in nice_ticks(0.0, top, about=5)]
+    low, high = _ends(content)
+    ticks = nice_ticks(low, high, about=4)
+    texts = tick_labels([100 * tick for tick in ticks])
+    return [
+        (100 * (tick - low) / (high - low), f"{text} %")
+        for tick, text in zip(ticks, texts, strict=True)
+    ]
+
+
+def _ends(content: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the ends of the axis: it holds every run and the untrained encoder, and not 0."""
+    shown = [number(cell.get("encoder_linear")) for cell in content["cells"]]
+    shown += [mean for _, _, mean in references(content)[:1]]
+    return value_range(np.array(shown), zero=False) or (0.0, 1.0)
 
 
 def _dots(arm: Mapping[str, Any], content: Mapping[str, Any], tone: str) -> Markup:
     """Return every seed's accuracy as a dot on an axis, the mean as a line, references as marks."""
-    top = _top(content)
+    low, high = _ends(content)
     accuracies = [
         cell["encoder_linear"]
         for cell in content["cells"]
@@ -121,7 +133,7 @@ def _dots(arm: Mapping[str, Any], content: Mapping[str, Any], tone: str) -> Mark
     ]
 
     def place(share: float) -> str:
-        return f"{100 * share / top:.2f}"
+        return f"{100 * (share - low) / (high - low):.2f}"
 
     marks = [
         Markup('<line class="chance" x1="{0}%" x2="{0}%" y1="2" y2="22"/>').format(place(mean))
