@@ -161,8 +161,12 @@ def test_a_killed_and_resumed_run_is_the_run(folder, cache, tmp_path) -> None:
         command(folder, broken, cache, *often, "--resume"), check=True, capture_output=True
     )
     assert_same_weights(Run.open(whole), Run.open(broken))
-    steps = [record["step"] for record in Run.open(broken).records("step")]
-    assert steps == list(range(1, 41))
+    for kind, fields in (("step", ("step", "loss")), ("look", ("step", "loss", "spread"))):
+        one, other = (
+            [[record[field] for field in fields] for record in Run.open(run).records(kind)]
+            for run in (whole, broken)
+        )
+        assert one == other, kind
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(folder, cache, tmp_path) -> None:
@@ -256,6 +260,41 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on(
     assert not list(out.rglob("*part"))
     selfsight.train(folder, out=out, steps=2, cache=cache, resume=True, quiet=True, **QUICK)
     assert Run.open(out).verdict
+
+
+def test_a_queue_longer_than_the_data_is_refused_and_nothing_is_left(
+    folder, cache, tmp_path
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(UserError, match="queue is 4000; it must be at most 86, the training"):
+        selfsight.train(
+            folder,
+            out=out,
+            method="moco",
+            steps=1,
+            cache=cache,
+            quiet=True,
+            method_settings={"queue": 4000},
+            **QUICK,
+        )
+    assert not out.exists()
+
+
+def test_a_head_is_measured_beside_the_encoder_if_asked_for(folder, cache, tmp_path) -> None:
+    run = selfsight.train(
+        folder,
+        out=tmp_path / "run",
+        steps=1,
+        cache=cache,
+        quiet=True,
+        method_settings={"measure_head": True},
+        **QUICK,
+    )
+    names = [row["name"] for row in run.evidence["rows"]]
+    assert names == ["encoder", "untrained", "pixels", "head"]
+    assert [found["second"] for found in run.evidence["differences"]] == names[1:]
+    assert "row head: after it" in run.evidence["protocol"]["feature"]
+    assert "Projection head" in (run.path / "report.html").read_text("utf-8")
 
 
 def test_a_time_budget_ends_the_run(folder, cache, tmp_path) -> None:

@@ -1,4 +1,8 @@
-"""The one exception that means "you can mend this": the command line prints it as one line."""
+"""What the command line prints as one line: mistakes that the user can mend, and Ctrl-C."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with a message that says what is saved and how to go on."""
 
 
 class UserError(ValueError):
@@ -13,5 +17,5 @@ def suggest(wrong: str, known: list[str]) -> str:
     """Return " (did you mean 'x'?)" for the known word nearest to `wrong`, or ""."""
     from difflib import get_close_matches
 
-    near = get_close_matches(wrong, known, n=1, cutoff=0.5)
+    near = get_close_matches(wrong, known, n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 
 import selfsight
 from selfsight.cli import main
-from selfsight.errors import UserError
-from selfsight.fit import Interrupted
+from selfsight.errors import Interrupted, UserError
 from selfsight.keeper import Keeper
 from selfsight.run import Run
 

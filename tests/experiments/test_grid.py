@@ -8,11 +8,10 @@ import pytest
 from made_up_cells import IMAGES, made_up_run
 
 from selfsight.display import Display
-from selfsight.errors import UserError
+from selfsight.errors import Interrupted, UserError
 from selfsight.experiments import grid
 from selfsight.experiments.leaks import Leak
 from selfsight.experiments.plan import Arm, Plan
-from selfsight.fit import Interrupted
 from selfsight.settings import Settings
 
 SHARED = Settings(steps=1, encoder="convnet", size=16, batch=32, cache="cache")

@@ -18,7 +18,9 @@ def evaluate(
     cache: str = "auto",
     json: Path | None = None,
 ) -> None:
-    """Measure a frozen encoder: kNN and linear probe, beside raw pixels and an untrained encoder.
+    """Measure a frozen encoder beside an untrained one and raw pixels.
+
+    By kNN and by a linear probe, with intervals and the protocol.
 
     Parameters
     ----------

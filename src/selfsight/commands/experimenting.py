@@ -38,13 +38,13 @@ def carried_out(plan: "Plan", *, out: Path, resume: bool, quiet: bool) -> "Resul
         vacant(out)
         apart(plan.images, out)
     check_arms(plan)
-    display = Display(quiet=quiet)
-    check_material(material_of(plan, seed=0, display=display), plan)
-    if not resume:
-        plan = _with_threads(plan)
-    out.mkdir(parents=True, exist_ok=True)
-    write_plan(out, plan)
-    return carry_out(out, plan, display=display)
+    with Display(quiet=quiet) as display:
+        check_material(material_of(plan, seed=0, display=display), plan)
+        if not resume:
+            plan = _with_threads(plan)
+        out.mkdir(parents=True, exist_ok=True)
+        write_plan(out, plan)
+        return carry_out(out, plan, display=display)
 
 
 def placed(settings: Settings, *, out: Path) -> Settings:

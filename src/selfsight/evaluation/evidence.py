@@ -78,8 +78,9 @@ class Evidence:
         return {
             "split": f"fitted on {row.train_images} labelled training images, read once on "
             f"{row.test_images} labelled test images; every setting was chosen on training labels",
-            "feature": "output of the frozen encoder, before any projection head; images without "
-            "augmentation; batch norm with its running statistics",
+            "feature": "output of the frozen encoder, before any projection head"
+            + (" (row head: after it)" if any(row.name == "head" for row in self.rows) else "")
+            + "; images without augmentation; batch norm with its running statistics",
             "pixels": "area-averaged to at most 32 x 32 pixels, flattened",
             "knn": {
                 "normalisation": "each feature vector divided by its length",

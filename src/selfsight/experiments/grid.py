@@ -18,7 +18,7 @@ from selfsight.experiments.cells import FAILURES, ended, read_failures, run_fold
 from selfsight.experiments.leaks import find_leak, read_leaks, write_leaks
 from selfsight.experiments.plan import Arm, Plan
 from selfsight.experiments.results import FILE, Results, results_of, to_json
-from selfsight.fit import Interrupted, fit
+from selfsight.fit import fit
 from selfsight.material import Material, open_material
 from selfsight.reporting.experiment import write_experiment
 from selfsight.run import Run
@@ -80,8 +80,6 @@ def _one(out: Path, plan: Plan, arm: Arm, seed: int, display: Display) -> None:
             resume=begun,
             display=display,
         )
-    except Interrupted:
-        raise
     except Exception as error:  # whatever it is, the night's other runs are worth having
         if isinstance(error.__cause__, OSError):
             raise  # the disk: the next run would fail as well

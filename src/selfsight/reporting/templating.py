@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from selfsight.reporting.wording import count, percent, printable
+from selfsight.reporting.wording import count, percent, printable, with_options
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -20,7 +20,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    found.filters |= {"percent": percent}
+    found.filters |= {"percent": percent, "with_options": with_options}
     found.globals |= {"count": count}
     return found
 
