@@ -7,11 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from selfsight.commands.comparing import compare
     from selfsight.commands.diagnosing import diagnose
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
     from selfsight.commands.exporting import export
     from selfsight.commands.loading import load
+    from selfsight.commands.studying import study
     from selfsight.commands.training import train
     from selfsight.errors import UserError
     from selfsight.method import Method, Step
@@ -24,6 +26,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "commands.training",
     "evaluate": "commands.evaluating",
+    "compare": "commands.comparing",
+    "study": "commands.studying",
     "diagnose": "commands.diagnosing",
     "embed": "commands.embedding",
     "export": "commands.exporting",
@@ -44,11 +48,13 @@ __all__ = [
     "Step",
     "UserError",
     "__version__",
+    "compare",
     "diagnose",
     "embed",
     "evaluate",
     "export",
     "load",
+    "study",
     "train",
 ]
 

@@ -110,6 +110,16 @@ class Method(nn.Module, ABC):
         """Return the encoder to keep."""
         return self.encoder
 
+    @property
+    def projection_head(self) -> nn.Sequential:
+        """Return the layers on the exported encoder that are thrown away; empty without any.
+
+        A head by the name of `projector` is found by itself.
+        """
+        found = dict(self.named_children()).get("projector", nn.Sequential())
+        assert isinstance(found, nn.Sequential)
+        return found
+
     def heads_to_measure(self) -> dict[str, nn.Module]:
         """Return heads on the exported encoder that are measured beside it, by name: none."""
         return {}

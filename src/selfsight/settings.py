@@ -9,7 +9,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from selfsight.errors import UserError, suggest
 
@@ -42,6 +43,8 @@ class Settings:
     """auto: class folders if there are any; none; or a CSV file with columns path,label."""
     held_out: str = "0.1"
     """Images to measure on: a share of the folder's, or another folder."""
+    data: float = 1.0
+    """Share of the training images to train on; labels and held-out images stay the same."""
     seed: int = 0
     """Seed of everything random."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -83,6 +86,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UserError(f"{name} is {value}; it must be above 0")
+        if not 0 < self.data <= 1:
+            raise UserError(f"data is {self.data}; it must be a share above 0, at most 1")
         if not 0 <= self.warm_up < 1:
             raise UserError(f"warm_up is {self.warm_up}; it must be a share from 0 to below 1")
         for name in ("lr", "weight_decay"):
@@ -121,6 +126,29 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
                 f"no setting {name!r}{suggest(name, known)}; see selfsight train --help"
             )
     return Settings(**given)
+
+
+def setting_from_text(name: str, text: str) -> object:
+    """Return the value of a field that a text stands for, in the field's type.
+
+    Raises UserError for a text that stands for none. Whether the value is allowed is not asked.
+    """
+    hint = get_type_hints(Settings)[name]
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    kinds = [hint] if hint in (str, int, float, bool) or get_origin(hint) is Literal else None
+    for kind in kinds or get_args(hint):
+        if get_origin(kind) is Literal:
+            if text in get_args(kind):
+                return text
+        elif kind is bool:
+            if text.lower() in words:
+                return words[text.lower()]
+        elif kind is not NoneType:
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    raise UserError(f"{name} is {text!r}; that is no value for it (see selfsight train --help)")
 
 
 def write_settings(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "Train an encoder on images and measure it.",
     "evaluate": "Measure a frozen encoder beside an untrained one and raw pixels.",
+    "compare": "Compare methods on one equal budget: ranked, with spread, on one page.",
+    "study": "Show how methods depend on one setting: the trend, with spread, on one page.",
     "diagnose": "Examine an encoder: quality without labels, collapse, shortcuts.",
     "embed": "Write the features of every image to a table.",
     "export": "Write the encoder in another tool's format and check it there.",
