@@ -45,7 +45,8 @@ def test_the_answer_is_that_of_another_solver():
 @pytest.mark.parametrize("strength", linear.STRENGTHS)
 def test_the_gradient_of_the_stated_loss_is_zero_at_the_solution(strength):
     train = cloud(400)
-    features, _ = linear._standardised(train.features, train.features)
+    centre, scale = linear._scaling(train.features)
+    features = torch.from_numpy((train.features - centre) * scale)
     labels = torch.from_numpy(train.labels)
     problem = linear.Problem(features, labels, *linear._principal(features), 5)
     nothing = linear.Fitted(torch.zeros(20, 5).double(), torch.zeros(5).double(), converged=False)
@@ -114,7 +115,9 @@ def test_a_class_with_one_example_is_fitted_and_never_held_back():
     far = Embeddings(np.full((1, 20), 40, np.float32), np.array([5]))
     assert linear_probe(lone, far, seed=0).predicted.tolist() == [5]
     for seed in range(5):
-        held_back = linear._stratified(lone.labels, 0.2, np.random.default_rng(seed), smallest=2)
+        held_back = linear.stratified_mask(
+            lone.labels, 0.2, np.random.default_rng(seed), smallest=2
+        )
         assert 5 not in lone.labels[held_back]
         assert set(lone.labels[held_back]) == {0, 1, 2, 3, 4}
     assert linear_probe(lone, test, seed=0).predicted.shape == (50,)

@@ -71,6 +71,19 @@ def batch_rows(step: int, *, images: int, batch: int, seed: int) -> Int[np.ndarr
     return _epoch(images, seed, epoch)[number * batch : (number + 1) * batch].copy()
 
 
+def endless_rows(step: int, *, images: int, batch: int, seed: int) -> Int[np.ndarray, "batch"]:
+    """Return the rows of the batch at a step, counted from 0, of one order without end.
+
+    Epochs follow one another without a gap, so a batch may be larger than the set: it then holds
+    every image as often as any other, give or take one.
+    """
+    places = np.arange(step * batch, (step + 1) * batch)
+    epochs, within = np.divmod(places, images)
+    return np.concatenate(
+        [_epoch(images, seed, int(epoch))[within[epochs == epoch]] for epoch in np.unique(epochs)]
+    )
+
+
 @lru_cache(maxsize=2)
 def _epoch(images: int, seed: int, epoch: int) -> Int[np.ndarray, "images"]:
     return _order(images, (seed, EPOCH, epoch))
