@@ -4,9 +4,9 @@
 
 For each method and seed `selfsight train` runs for `--minutes` on train/ on one core,
 `--jobs` of them side by side, and the frozen encoder is measured on test/: kNN and linear probe
-(5,000 labelled images of each part), beside its own untrained encoder and raw pixels. For each run
-the probe is also read stage by stage on 5,000 training and 2,500 test images: a pretext task's best
-layer is seldom its last.
+(5,000 labelled images of each part), beside its own untrained encoder and raw pixels. For the first
+seed the probe is also read layer by layer on 5,000 training and 2,500 test images: a pretext task's
+best layer is seldom its last, and a projection head forgets.
 
 A run that is there already is not repeated, so a killed benchmark goes on where it was.
 """
@@ -18,15 +18,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from selfsight import methods
 from selfsight.data.images import ImageSet, open_images
 from selfsight.data.splits import stratified_sample
-from selfsight.evaluation.embed import Embeddings, embed
-from selfsight.evaluation.linear import linear_probe
-from selfsight.nets.encoder import Encoder, evaluating
+from selfsight.evaluation.layers import probe_layers
+from selfsight.layered import run_layers
 from selfsight.run import Run
 
 WORDS = {"learned": "yes", "barely": "no", "collapsed": "collapsed", "diverged": "diverged"}
@@ -48,23 +44,14 @@ def trained(arguments: argparse.Namespace, name: str, seed: int) -> Run:
     return Run.open(out)
 
 
-def by_stage(encoder: Encoder, train: ImageSet, test: ImageSet) -> list[float]:
-    """Return the linear probe's accuracy on the pooled features of every stage, first to last."""
-    parts = []
-    for images in (train, test):
-        pixels = embed(lambda batch: batch.reshape(len(batch), -1)[:, :1], images)  # labels only
-        batches = np.array_split(np.arange(len(images)), max(1, len(images) // 500))
-        with evaluating(encoder), torch.inference_mode():
-            found = [
-                encoder.stages(encoder.fit(torch.from_numpy(images.batch(rows))))
-                for rows in batches
-            ]
-        stages = [torch.cat(stage).float().numpy() for stage in zip(*found, strict=True)]
-        parts.append([Embeddings(stage, pixels.labels) for stage in stages])
-    return [
-        float((linear_probe(one, other, seed=0).predicted == other.labels).mean())
-        for one, other in zip(*parts, strict=True)
-    ]
+def by_layer(run: Run, train: ImageSet, test: ImageSet) -> str:
+    """Return the linear probe's accuracy in per cent on every stage, then on the head's layers."""
+    layers = probe_layers(run_layers(run), train, test, seed=0)
+    stages, head = (
+        " ".join(f"{100 * row.accuracy.value:.1f}" for row in layers if row.name.startswith(kind))
+        for kind in ("stage", "head")
+    )
+    return f"{stages}; {head}" if head else stages
 
 
 def main() -> None:
@@ -88,7 +75,7 @@ def main() -> None:
         for images, count in ((train, 5000), (test, 2500))
     ]
     head = f"{'method':<15}{'probe %':>9}{'spread':>8}{'untrained':>11}{'gain (95 %)':>20}"
-    print(f"{head}{'kNN %':>8}{'pixels':>8}{'steps':>8}  above untrained  probe by stage")
+    print(f"{head}{'kNN %':>8}{'pixels':>8}{'steps':>8}  above untrained  probe by stage; head")
     with ThreadPoolExecutor(arguments.jobs) as jobs:
         waiting = [
             (name, [jobs.submit(trained, arguments, name, seed) for seed in range(arguments.seeds)])
@@ -115,11 +102,11 @@ def line(name: str, runs: list[Run], few: list[ImageSet]) -> str:
     gain = f"{100 * low:+.1f} to {100 * high:+.1f}"
     encoder, untrained = mean("encoder", "linear"), mean("untrained", "linear")
     words = ", ".join(sorted({WORDS[one["verdict"]["word"]] for one in evidence}))
-    stages = " ".join(f"{100 * share:.1f}" for share in by_stage(runs[0].encoder, *few))
+    layers = by_layer(runs[0], *few)
     return (
         f"{name:<15}{encoder:>9.1f}{spread:>8}{untrained:>11.1f}"
         f"{gain:>20}{mean('encoder', 'knn'):>8.1f}{mean('pixels', 'linear'):>8.1f}"
-        f"{evidence[0]['steps']:>8}  {words:<15}  {stages}"
+        f"{evidence[0]['steps']:>8}  {words:<15}  {layers}"
     )
 
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 from torch.optim import Optimizer
 
 from selfsight.method import Method, Situation
-from selfsight.nets.encoder import build_encoder
+from selfsight.nets.encoder import Encoder, build_encoder
 from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.settings import Settings
+
+SMALLEST_FOR_STANDARD = 32  # px; of smaller images a ResNet's own stem leaves less than one place
 
 
 def fitted_batch(settings: Settings, *, images: int, say: Callable[[str], None]) -> Settings:
@@ -18,6 +20,23 @@ def fitted_batch(settings: Settings, *, images: int, say: Callable[[str], None])
     batch = 2 ** (images.bit_length() - 1)
     say(f"batch = {batch}: there are {images:,} training images, fewer than {settings.batch}")
     return replace(settings, batch=batch)
+
+
+def fitted_stem(
+    settings: Settings, *, encoder: Encoder, device: str, say: Callable[[str], None]
+) -> Settings:
+    """Return the settings with the stem that the device can afford, said aloud if it is another.
+
+    encoder: what the settings ask for. On an accelerator, and below 32 px, the small stem stays.
+    """
+    affordable = device != "cpu" or settings.size < SMALLEST_FOR_STANDARD
+    if settings.stem != "auto" or encoder.stem != "small" or affordable:
+        return settings
+    say(
+        "stem = standard: on a processor a step with the small stem takes several times as long; "
+        "--stem small has it all the same"
+    )
+    return replace(settings, stem="standard")
 
 
 def suited(

@@ -74,7 +74,7 @@ def _measured(
     write_held_out(figures, shown, features)
     return evidence_for(
         encoder,
-        train=material.train,
+        train=material.labelled,
         test=material.held_out,
         seed=seed,
         most=MOST_MEASURED,

@@ -15,7 +15,14 @@ import torch
 from torch.optim import Optimizer
 
 from selfsight import methods
-from selfsight.assemble import build_method, fitted_batch, optimiser_for, peak_rate, suited
+from selfsight.assemble import (
+    build_method,
+    fitted_batch,
+    fitted_stem,
+    optimiser_for,
+    peak_rate,
+    suited,
+)
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
@@ -57,7 +64,10 @@ def fit(
     engine = Engine(device=settings.device, precision=settings.precision)
     if settings.batch % world_size():
         raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
-    build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # mistakes before long work
+    draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # finds mistakes early
+    settings = fitted_stem(
+        settings, encoder=draft.encoder, device=engine.device.type, say=display.say
+    )
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
     settings = fitted_batch(settings, images=len(material.train), say=display.say)
     if not resume:

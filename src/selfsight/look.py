@@ -41,7 +41,7 @@ def looker(
     - knn, the accuracy of the live kNN, None where it is not asked or where there are no labels on
       both sides.
     """
-    bank = _labelled(material.train, BANK, seed)
+    bank = _labelled(material.labelled, BANK, seed)
     queries = _labelled(material.held_out, QUERIES, seed)
     watched = _watched(material)
 

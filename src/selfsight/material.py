@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from selfsight.data.images import ImageSet, Labels, open_images
-from selfsight.data.splits import split
+from selfsight.data.splits import share_of, split
 from selfsight.errors import UserError
 from selfsight.settings import Settings
 
@@ -19,9 +19,12 @@ MEASURED_FOR_STATISTICS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a run works on. Class numbers mean the same in both parts."""
+    """What a run works on. Class numbers mean the same in all parts."""
 
-    train: ImageSet
+    train: ImageSet  # what training sees
+    labelled: (
+        ImageSet  # what probes are fitted on: all that is not held out, whatever is trained on
+    )
     held_out: ImageSet
     mean: tuple[float, ...]  # of the training pixels, per channel, in [0, 1]
     std: tuple[float, ...]
@@ -44,10 +47,11 @@ def open_material(
             raise UserError(f"{images} has {readable}; training and holding out needs at least 3")
         rows, held_rows = split(len(whole), fraction=share, seed=settings.seed)
         train, held_out, skipped = whole.part(rows), whole.part(held_rows), whole.skipped
-    if len(train) < 2:
+    seen = train.part(share_of(len(train), fraction=settings.data, seed=settings.seed))
+    if len(seen) < 2:
         raise UserError(f"{images} has one image to train on; training needs at least 2")
-    mean, std = _statistics(train)
-    return Material(train, held_out, mean, std, skipped)
+    mean, std = _statistics(seen)
+    return Material(seen, train, held_out, mean, std, skipped)
 
 
 def _open(

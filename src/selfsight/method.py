@@ -108,6 +108,16 @@ class Method(nn.Module, ABC):
         """Return the encoder to keep."""
         return self.encoder
 
+    @property
+    def projection_head(self) -> nn.Sequential:
+        """Return the layers on the exported encoder that are thrown away; empty without any.
+
+        A head by the name of `projector` is found by itself.
+        """
+        found = dict(self.named_children()).get("projector", nn.Sequential())
+        assert isinstance(found, nn.Sequential)
+        return found
+
     def param_groups(self) -> list[dict[str, object]]:
         """Return the optimiser's groups; a group with `fixed_rate` keeps its rate all the way."""
         return [{"params": [weight for weight in self.parameters() if weight.requires_grad]}]

@@ -24,7 +24,7 @@ class Settings:
     encoder: str = "resnet18"
     """Backbone: convnet (tiny, ours), resnet18, resnet34, resnet50, vit_tiny, … or a timm name."""
     stem: Literal["auto", "small", "standard"] = "auto"
-    """First layers of a ResNet: small images need a small stem (auto: by image size)."""
+    """First layers of a ResNet (auto: small for images up to 96 px, standard on a processor)."""
     size: int = 32
     """Side of the square images that training sees, in pixels."""
     batch: int = 256
@@ -41,6 +41,8 @@ class Settings:
     """auto: class folders if there are any; none; or a CSV file with columns path,label."""
     held_out: str = "0.1"
     """Images to measure on: a share of the folder's, or another folder."""
+    data: float = 1.0
+    """Share of the training images to train on; labels and held-out images stay the same."""
     seed: int = 0
     """Seed of everything random."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -81,6 +83,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UserError(f"{name} is {value}; it must be above 0")
+        if not 0 < self.data <= 1:
+            raise UserError(f"data is {self.data}; it must be a share above 0, at most 1")
         if not 0 <= self.warm_up < 1:
             raise UserError(f"warm_up is {self.warm_up}; it must be a share from 0 to below 1")
         for name in ("lr", "weight_decay"):

@@ -28,6 +28,7 @@ def train(
     accumulate: int = 1,
     labels: str = "auto",
     held_out: str = "0.1",
+    data: float = 1.0,
     seed: int = 0,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     optimiser: Literal["auto", "adamw", "lars", "sgd"] = "auto",

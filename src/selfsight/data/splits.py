@@ -11,7 +11,12 @@ from jaxtyping import Int
 
 from selfsight.errors import UserError
 
-SPLIT, SUBSET, EPOCH = 1, 2, 3  # purposes, so that one seed gives unrelated orders for each
+SPLIT, SUBSET, EPOCH, SHARE = (
+    1,
+    2,
+    3,
+    4,
+)  # purposes, so that one seed gives unrelated orders for each
 
 
 def split(
@@ -28,6 +33,12 @@ def split(
     count = min(max(round(n * fraction), 1), n - 1)
     order = _order(n, (seed, SPLIT))
     return np.sort(order[count:]), np.sort(order[:count])
+
+
+def share_of(n: int, *, fraction: float, seed: int) -> Int[np.ndarray, "rows"]:
+    """Return the sorted rows of a share of n images; a smaller share lies within a larger one."""
+    assert 0 < fraction <= 1
+    return np.sort(_order(n, (seed, SHARE))[: max(1, round(n * fraction))])
 
 
 def stratified_subset(

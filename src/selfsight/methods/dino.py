@@ -169,6 +169,13 @@ class DINO(Method):
         assert isinstance(encoder, Encoder)
         return encoder
 
+    @property
+    def projection_head(self) -> nn.Sequential:
+        """Return the teacher's head, which is its encoder's."""
+        _, projector, _ = self.teacher.network.children()
+        assert isinstance(projector, nn.Sequential)
+        return projector
+
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return the loss of independent random directions, ln K + 1 / (2 d t^2) roughly."""
         outputs, dim = self.prototypes.weight.shape

@@ -1,0 +1,44 @@
+"""The parts of a training follow from the settings, and what is changed is said aloud."""
+
+import pytest
+
+from selfsight.assemble import fitted_batch, fitted_stem
+from selfsight.nets.encoder import build_encoder
+from selfsight.settings import Settings
+
+
+def stem_for(
+    name: str, *, device: str, stem: str = "auto", size: int = 32
+) -> tuple[str, list[str]]:
+    settings = Settings(encoder=name, stem=stem, size=size)
+    encoder = build_encoder(name, image_size=size, stem=stem, mean=[0.5] * 3, std=[0.25] * 3)
+    said: list[str] = []
+    return fitted_stem(settings, encoder=encoder, device=device, say=said.append).stem, said
+
+
+def test_a_processor_gets_the_standard_stem_and_is_told_how_to_have_the_small_one() -> None:
+    stem, said = stem_for("resnet18", device="cpu")
+    assert stem == "standard"
+    assert "--stem small" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "stem", "size"),
+    [
+        ("resnet18", "cuda", "auto", 32),
+        ("resnet18", "cpu", "small", 32),
+        ("resnet18", "cpu", "auto", 16),
+        ("resnet18", "cpu", "auto", 128),
+        ("convnet", "cpu", "auto", 32),
+    ],
+)
+def test_nothing_else_is_changed(name: str, device: str, stem: str, size: int) -> None:
+    assert stem_for(name, device=device, stem=stem, size=size) == (stem, [])
+
+
+def test_a_batch_that_the_images_cannot_fill_becomes_the_next_power_of_two() -> None:
+    said: list[str] = []
+    assert fitted_batch(Settings(batch=256), images=100, say=said.append).batch == 64
+    assert "100 training images" in said[0]
+    assert fitted_batch(Settings(batch=64), images=100, say=said.append).batch == 64
+    assert len(said) == 1
