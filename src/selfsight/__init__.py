@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from selfsight.commands.assessing import assess
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
     from selfsight.commands.exporting import export
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "train": "commands.training",
+    "assess": "commands.assessing",
     "evaluate": "commands.evaluating",
     "embed": "commands.embedding",
     "export": "commands.exporting",
@@ -42,6 +44,7 @@ __all__ = [
     "Step",
     "UserError",
     "__version__",
+    "assess",
     "embed",
     "evaluate",
     "export",

@@ -54,6 +54,22 @@ def stratified_subset(
     return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *chosen]))
 
 
+def stratified_share(
+    labels: Int[np.ndarray, "images"], *, share: float, seed: int
+) -> Int[np.ndarray, "rows"]:
+    """Return the rows of a share of every class, at least one of each, sorted.
+
+    Rows with label -1 are in no class. A smaller share lies within a larger one.
+    """
+    order = _order(len(labels), (seed, SUBSET))
+    shuffled = labels[order]
+    chosen = [np.empty(0, dtype=np.int64)]
+    for label in np.unique(labels[labels >= 0]):
+        members = order[shuffled == label]
+        chosen.append(members[: max(1, round(share * len(members)))])
+    return np.sort(np.concatenate(chosen))
+
+
 def stratified_sample(
     labels: Int[np.ndarray, "images"], *, count: int, seed: int
 ) -> Int[np.ndarray, "rows"]:

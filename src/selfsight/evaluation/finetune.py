@@ -121,6 +121,13 @@ def budget(labels: int, *, effort: float) -> tuple[int, int]:
     return batch, max(LOOKS, round(views / batch))
 
 
+def views_in_all(labels: int, *, effort: float) -> int:
+    """Return about how many views a whole `finetune` with so many labels takes."""
+    batch, steps = budget(labels, effort=effort)
+    runs = 1 if MOST_HELD_BACK / labels <= KEPT else 2
+    return round(batch * steps * (runs + RACE * (len(RATES) + len(VIEWS) - 1)))
+
+
 def _first_course(
     encoder: Encoder,
     images: ImageSet,

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from selfsight.data.images import ImageSet
@@ -35,6 +36,7 @@ WEIGHT_DECAY = 0.05
 WARM_UP = 0.1
 SMOOTHING = 0.1
 LONGEST_GRADIENT = 1.0
+SHORTEST_MEMORY = 5.0  # of a course's steps over the time that batch norm's averages reach back
 VIEWS = ("crop and flip", "crop", "crop, flip and colour")  # the first is the default
 
 
@@ -101,6 +103,7 @@ def trained(
     freeze(layers[: course.frozen])
     if course.frozen == len(layers):
         return
+    _hasten_statistics(encoder, steps=course.steps)
     head = _Head(start.probe).to(encoder.mean.device)
     optimiser = _optimiser(layers[course.frozen :], head, depth=len(layers), course=course)
     for step in range(course.steps):
@@ -149,6 +152,13 @@ class _Head(nn.Module):
     def as_probe(self) -> Probe:
         weights, offsets = (part.detach().double().cpu() for part in (self.weights, self.offsets))
         return replace(self._probe, fitted=Fitted(weights, offsets, converged=True))
+
+
+def _hasten_statistics(encoder: Encoder, *, steps: int) -> None:
+    """Let batch norm forget the statistics of the start within few steps."""
+    for part in encoder.modules():
+        if isinstance(part, _BatchNorm) and part.momentum is not None:
+            part.momentum = max(part.momentum, min(1.0, SHORTEST_MEMORY / steps))
 
 
 def _loss(
