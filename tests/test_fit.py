@@ -161,8 +161,12 @@ def test_a_killed_and_resumed_run_is_the_run(folder, cache, tmp_path) -> None:
         command(folder, broken, cache, *often, "--resume"), check=True, capture_output=True
     )
     assert_same_weights(Run.open(whole), Run.open(broken))
-    steps = [record["step"] for record in Run.open(broken).records("step")]
-    assert steps == list(range(1, 41))
+    for kind, fields in (("step", ("step", "loss")), ("look", ("step", "loss", "spread"))):
+        one, other = (
+            [[record[field] for field in fields] for record in Run.open(run).records(kind)]
+            for run in (whole, broken)
+        )
+        assert one == other, kind
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(folder, cache, tmp_path) -> None:

@@ -21,5 +21,11 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_the_help_of_every_command_loads_nothing_heavy() -> None:
     for words in (["--help"], ["train", "--help"], ["evaluate", "--help"], ["--version"]):
-        statement = f"from selfsight.cli import app; app({words!r}, result_action='return_value')"
-        assert not loaded_after(statement) & HEAVY, words
+        assert not loaded_after(f"from selfsight.cli import main; main({words!r})") & HEAVY, words
+
+
+def test_the_overview_does_not_even_load_the_parser() -> None:
+    assert not loaded_after("from selfsight.cli import main; main(['--help'])") & {
+        "cyclopts",
+        "rich",
+    }

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from two_processes import CASES, STEPS
 
 from selfsight import methods
@@ -137,22 +139,42 @@ def test_a_training_shows_each_process_its_own_images(found) -> None:
     assert found["loop"]["watched"] > 0
 
 
-def test_torchrun_of_the_command_leaves_one_finished_run(tmp_path) -> None:
-    start = "import sys; sys.modules['pacmap'] = None; from selfsight.__main__ import main; main()"
+COLLAPSING = """
+import sys
+sys.modules["pacmap"] = None
+from selfsight import keeper
+from selfsight.__main__ import main
+keeper.find_collapse = lambda look, _: "a collapse, as arranged" if look["step"] >= 3 else None
+main()
+"""
+
+
+def test_torchrun_of_the_command_stops_in_all_processes_and_leaves_one_run(tmp_path) -> None:
+    """Only the first process looks; the second would train on, and wait for it for ever."""
+    draws = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / f"images/class{number % 2}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draws.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
     options = {
         "out": tmp_path / "run",
         "cache": tmp_path / "cache",
-        "steps": 3,
+        "steps": 100,  # the looks after 1 % and 3 % of them
+        "on-collapse": "stop",
         "encoder": "convnet",
         "size": 16,
-        "batch": 64,
+        "batch": 32,
         "threads": 1,
         "device": "cpu",
     }
     words = [f"--{name}={value}" for name, value in options.items()]
-    done = torchrun("--no-python", sys.executable, "-c", start, "train", "digits", *words)
-    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["run"]
+    done = torchrun(
+        "--no-python", sys.executable, "-c", COLLAPSING, "train", str(tmp_path / "images"), *words
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "images", "run"}
     run = Run.open(tmp_path / "run")
     assert [record["step"] for record in run.records("step")] == [1, 2, 3]
+    assert run.evidence["verdict"]["word"] == "collapsed"
     assert done.stdout.count(run.verdict) == 1
+    assert done.stderr.count("images to train on") == 1
     assert (run.path / "report.html").is_file()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfsight.cli import app
+from selfsight.cli import application
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -35,7 +35,9 @@ def test_every_command_line_is_understood() -> None:
     lines = re.findall(r"^    selfsight (.*?)(?:#.*)?$", README, re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
-        _, _, ignored = app.parse_args(shlex.split(line), exit_on_error=False, print_error=False)
+        _, _, ignored = application("").parse_args(
+            shlex.split(line), exit_on_error=False, print_error=False
+        )
         assert not ignored
 
 

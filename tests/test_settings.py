@@ -31,6 +31,8 @@ def test_settings_survive_a_file(tmp_path) -> None:
         ({"epochs": float("nan")}, "epochs is nan"),
         ({"warm_up": 1.0}, "warm_up is 1.0"),
         ({"lr": -1.0}, "lr is -1.0"),
+        ({"weight_decay": float("nan")}, "weight_decay is nan; it must be 0 or more, or auto"),
+        ({"minutes": float("inf")}, "minutes is inf"),
         ({"threads": 0}, "threads is 0"),
         ({"bach": 3}, "did you mean 'batch'"),
     ],
@@ -38,6 +40,23 @@ def test_settings_survive_a_file(tmp_path) -> None:
 def test_a_wrong_setting_is_named_with_what_would_be_right(given, message) -> None:
     with pytest.raises(UserError, match=message):
         settings_from(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("precision", "bf61", r"precision is 'bf61' \(did you mean 'bf16'\?\); .*: auto, fp32"),
+        ("optimiser", "adam", "did you mean 'adamw'"),
+        ("on_collapse", "panic", "must be one of: warn, stop"),
+    ],
+)
+def test_a_word_that_is_no_choice_is_refused_without_a_type_checker_too(
+    name, value, message
+) -> None:
+    settings = Settings()
+    object.__setattr__(settings, name, value)  # past the type checks that are active in tests
+    with pytest.raises(UserError, match=message):
+        settings.__post_init__()
 
 
 def test_an_unknown_key_in_a_file_is_an_error_that_names_the_file(tmp_path) -> None:

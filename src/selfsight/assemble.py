@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from torch.optim import Optimizer
 
+from selfsight.errors import UserError
 from selfsight.method import Method, Situation
 from selfsight.nets.encoder import Encoder, build_encoder
 from selfsight.optim import build_optimiser, scaled_rate
@@ -39,6 +40,11 @@ def fitted_stem(
     return replace(settings, stem="standard")
 
 
+def situation_of(settings: Settings, *, images: int) -> Situation:
+    """Return what a method's settings have to suit."""
+    return Situation(images=images, batch=settings.batch, image_size=settings.size)
+
+
 def suited(
     kind: type[Method],
     own: dict[str, object],
@@ -48,13 +54,32 @@ def suited(
     say: Callable[[str], None],
 ) -> dict[str, object]:
     """Return the method's settings with the defaults that this situation changes, said aloud."""
-    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
     changed = {}
-    for adjustment in kind.suited(situation):
+    for adjustment in kind.suited(situation_of(settings, images=images)):
         if adjustment.setting not in own:
             say(f"{adjustment.setting} = {adjustment.value}: {adjustment.reason}")
             changed[adjustment.setting] = adjustment.value
     return own | changed
+
+
+def demand_rate(kind: type[Method], settings: Settings) -> None:
+    """Raise UserError for an optimiser that the method's own rate is not made for."""
+    if settings.lr == "auto" and settings.optimiser not in ("auto", kind.recipe.optimiser):
+        raise UserError(
+            f"{settings.method}'s learning rate is made for {kind.recipe.optimiser}; "
+            f"give --lr with --optimiser {settings.optimiser}"
+        )
+
+
+def rate_lines(method: Method, settings: Settings) -> list[str]:
+    """Return why the peak rate is not the recipe's: one line, or none where it is."""
+    batch, recipe = settings.batch * settings.accumulate, method.recipe
+    if settings.lr != "auto" or batch == 256:
+        return []
+    ratio = f"{batch} / 256"
+    if recipe.optimiser == "adamw":
+        ratio = f"the square root of {ratio}"
+    return [f"lr = {peak_rate(method, settings):.3g}: {recipe.lr:g} at batch 256, times {ratio}"]
 
 
 def build_method(

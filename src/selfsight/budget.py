@@ -4,9 +4,6 @@ import math
 import time
 from collections.abc import Callable
 
-import torch
-
-from selfsight.gather import gather
 from selfsight.settings import DEFAULT_EPOCHS, Settings
 
 
@@ -26,16 +23,15 @@ def progress_by_steps(total: int) -> Callable[[int], float]:
 
 
 def progress_by_clock(
-    minutes: float, *, spent: float, now: Callable[[], float] = time.monotonic
+    minutes: float, *, spent: float, agreed: Callable[[float], float]
 ) -> Callable[[int], float]:
     """Return progress as the share of `minutes` that has passed; `spent` seconds had already.
 
-    The first process's clock counts for all, or they would stop at different steps.
+    agreed: makes of each process's share one for all, or they would stop at different steps.
     """
-    began = now() - spent
+    began = time.monotonic() - spent
 
     def progress(step: int) -> float:  # noqa: ARG001
-        mine = torch.tensor([(now() - began) / (60 * minutes)], dtype=torch.float64)
-        return float(gather(mine)[0])
+        return agreed((time.monotonic() - began) / (60 * minutes))
 
     return progress

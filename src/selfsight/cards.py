@@ -27,6 +27,7 @@ def card_lines(name: str) -> list[str]:
         ("Idea", card.idea),
         ("Paper", card.paper),
         ("Deviations", card.deviations),
+        ("Where public codes disagree", card.choices),
         ("How it fails", card.fails),
         ("Knows nothing", _knows_nothing(kind)),
         (
@@ -35,7 +36,7 @@ def card_lines(name: str) -> list[str]:
             f"{recipe.weight_decay:g}; change them with --optimiser, --lr, --weight-decay",
         ),
     ):
-        lines += _paragraph(title, text)
+        lines += _paragraph(title, text) if text else []
     settings = methods.settings_of(kind).values()
     lines.append("Settings (--set NAME=VALUE)" if settings else "Settings: none")
     for setting in settings:

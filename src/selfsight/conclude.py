@@ -13,7 +13,7 @@ from selfsight import __version__
 from selfsight.diagnosis.verdict import Verdict, judge
 from selfsight.display import Display
 from selfsight.engine import Engine
-from selfsight.evaluation.embed import embed, encoder_function
+from selfsight.evaluation.embed import embed, encoder_function, head_function
 from selfsight.evaluation.evidence import Evidence
 from selfsight.figures import mapped, write_held_out, write_views
 from selfsight.formats import save_encoder
@@ -80,6 +80,10 @@ def _measured(
         most=MOST_MEASURED,
         device=device,
         progress=display.phase,
+        further={
+            name: head_function(encoder, head, device=device)
+            for name, head in method.heads_to_measure().items()
+        },
     )
 
 

@@ -25,6 +25,12 @@ class Display:
         self._last_plain: dict[str, float] = {}
         self._phases: dict[str, float] = {}
 
+    def __enter__(self) -> "Display":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()  # whatever happened, or the terminal's cursor stays hidden
+
     def say(self, line: str) -> None:
         """Print one line, above the live line if there is one."""
         console = self._live.console if self._live else self._console

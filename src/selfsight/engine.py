@@ -8,6 +8,7 @@ does not notice it.
 import logging
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -15,9 +16,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from selfsight.errors import UserError
-from selfsight.gather import process_rank, world_size
+from selfsight.gather import gather, process_rank, world_size
 from selfsight.method import Method, Step, Views
 from selfsight.nets.synchronised import synchronise
+
+PATIENCE = timedelta(days=7)  # a process that dies is noticed by the launcher, not by this
 
 Forward = Callable[[Views, float], Step]
 
@@ -27,6 +30,7 @@ class Engine:
 
     def __init__(self, *, device: str = "auto", precision: str = "auto") -> None:
         from lightning_fabric import Fabric
+        from lightning_fabric.strategies import DDPStrategy
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # we say what we use
         self.device = _device(device)
@@ -38,7 +42,8 @@ class Engine:
             accelerator=self.device.type,
             devices=local if several or self.device.index is None else [self.device.index],
             num_nodes=nodes,
-            strategy="ddp" if several else "auto",
+            # The others wait while the first decodes or measures: hours, with many images.
+            strategy=DDPStrategy(timeout=PATIENCE) if several else "auto",
             precision="bf16-mixed" if self.precision == "bf16" else "32-true",
         )
         self._fabric.launch()
@@ -61,6 +66,19 @@ class Engine:
     def backward(self, loss: Tensor) -> None:
         """Add the loss's gradients to the weights', averaged over the processes."""
         self._fabric.backward(loss)
+
+    def any(self, *said: bool) -> list[bool]:
+        """Return of each statement whether any process makes it: all then do the same."""
+        if world_size() == 1:
+            return list(said)
+        together = gather(torch.tensor([said], dtype=torch.float32, device=self.device))
+        return [bool(column.any()) for column in together.T]
+
+    def first_says(self, value: float) -> float:
+        """Return the first process's value."""
+        if world_size() == 1:
+            return value
+        return float(gather(torch.tensor([value], dtype=torch.float32, device=self.device))[0])
 
     def place(self, rows: Any) -> Tensor:
         """Return this process's share of a batch of arrays as a tensor on the device."""

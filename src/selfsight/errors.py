@@ -1,4 +1,8 @@
-"""The one exception that means "you can mend this": the command line prints it as one line."""
+"""What the command line prints as one line: mistakes that the user can mend, and Ctrl-C."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with a message that says what is saved and how to go on."""
 
 
 class UserError(ValueError):

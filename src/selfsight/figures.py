@@ -16,14 +16,15 @@ THUMB = 64  # px, at most
 
 
 def write_views(folder: Path, method: Method, images: ImageSet, *, seed: int) -> None:
-    """Write `views.npz`: stored images in column 0, then the views made of them."""
+    """Write `views.npz`: stored images in column 0, then what the network is shown of them."""
     rows = np.linspace(0, len(images) - 1, min(SHEET, len(images))).astype(np.int64)
+    device = next(method.parameters()).device
     stored = torch.from_numpy(images.batch(rows))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        views = method.views(stored)
+        views = method.pictured([view.to(device) for view in method.views(stored)])
     side = min(max(view.shape[-1] for view in views), THUMB)
-    columns = [_fitted(stored.float() / 255, side), *(_fitted(view, side) for view in views)]
+    columns = [_fitted(stored.float() / 255, side), *(_fitted(view.cpu(), side) for view in views)]
     np.savez(folder / "views.npz", views=np.stack(columns, axis=1))
 
 

@@ -4,10 +4,7 @@ It looks at the network now and then, keeps records and checkpoints, and stops c
 What comes after the last step is in `conclude.py`.
 """
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +14,13 @@ from torch.optim import Optimizer
 from selfsight import methods
 from selfsight.assemble import (
     build_method,
+    demand_rate,
     fitted_batch,
     fitted_stem,
     optimiser_for,
     peak_rate,
+    rate_lines,
+    situation_of,
     suited,
 )
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
@@ -28,22 +28,19 @@ from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import batch_rows
 from selfsight.display import Display
+from selfsight.ending import interruptible, resumable
 from selfsight.engine import Engine
-from selfsight.errors import UserError
+from selfsight.errors import Interrupted, UserError
 from selfsight.gather import world_size
 from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
 from selfsight.method import Method
 from selfsight.processors import free_cores
-from selfsight.run import Run, on_disk
+from selfsight.run import Run
 from selfsight.settings import Settings
 
 GREY = (0.5, 0.5, 0.5)  # stands in for the pixel statistics until the images are read
-
-
-class Interrupted(Exception):
-    """The user pressed Ctrl-C; everything is saved."""
 
 
 def fit(
@@ -62,8 +59,10 @@ def fit(
     torch.set_num_threads(threads)
     settings = replace(settings, threads=threads)  # a resumed run adds up in the same order
     engine = Engine(device=settings.device, precision=settings.precision)
+    display = display if engine.first else Display(quiet=True)
     if settings.batch % world_size():
         raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
+    demand_rate(kind, settings)
     draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # finds mistakes early
     settings = fitted_stem(
         settings, encoder=draft.encoder, device=engine.device.type, say=display.say
@@ -77,16 +76,15 @@ def fit(
         method = build_method(
             kind, own, settings=settings, mean=material.mean, std=material.std
         ).to(engine.device)
+    method.demand_fit(situation_of(settings, images=len(material.train)))
     optimiser = optimiser_for(method, settings)
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
-    state = State()
-    if resume:
-        state = restore(run, method, optimiser, material.train)
-    if engine.first:
-        _write_skipped(run, material.skipped)
-        for line in opening(run, method, material, engine):
+    with resumable(run):
+        state = restore(run, method, optimiser, material.train) if resume else State()
+        if engine.first:
+            run.write_skipped(material.skipped)
+        for line in [*rate_lines(method, settings), *opening(run, method, material, engine)]:
             display.say(line)
-    with on_disk(run):
         _train(
             run, method, optimiser, material=material, engine=engine, state=state, display=display
         )
@@ -135,6 +133,8 @@ def _run(
     engine: Engine,
 ) -> Run:
     if engine.first and not resume:
+        # A folder is found again from wherever the run is resumed.
+        images = str(Path(images).absolute()) if Path(images).is_dir() else images
         Run.create(out, images=images, settings=settings, method_settings=own)
     engine.wait()
     return Run.open(out)
@@ -154,7 +154,9 @@ def _train(
     total = step_budget(settings, images=len(material.train))
     if total is None:
         assert settings.minutes is not None
-        progress = progress_by_clock(settings.minutes, spent=state.seconds)
+        progress = progress_by_clock(
+            settings.minutes, spent=state.seconds, agreed=engine.first_says
+        )
     else:
         progress = progress_by_steps(total)
     keep = Keeper(run, method, optimiser, material=material, state=state, display=display)
@@ -170,14 +172,14 @@ def _train(
         seed=settings.seed,
         start=state.step,
     )
-    with _interruptible() as interrupted:
+    with interruptible() as pressed:
         for record in records:
             if engine.first:
                 keep.record(record)
             state.step, state.finite = record.step, record.finite
-            if state.collapse and settings.on_collapse == "stop":
-                break
-            if interrupted.is_set():
+            collapsed = bool(state.collapse) and settings.on_collapse == "stop"
+            stop, interrupted = engine.any(collapsed, pressed.is_set())
+            if interrupted:
                 if engine.first:
                     keep.checkpoint()
                 display.end()
@@ -185,6 +187,8 @@ def _train(
                     f"interrupted after step {state.step}; everything is saved, "
                     "continue with the same command and --resume"
                 )
+            if stop:
+                break
     if engine.first:
         keep.end()
 
@@ -195,34 +199,3 @@ def _batches(images: ImageSet, settings: Settings, engine: Engine) -> Callable[[
         return engine.place(images.batch(rows))
 
     return batch_at
-
-
-def _write_skipped(run: Run, skipped: tuple[tuple[str, str], ...]) -> None:
-    lines = [f"{_escaped(path)}\t{_escaped(reason)}\n" for path, reason in skipped]
-    run.write_text("skipped.tsv", "file\treason\n" + "".join(lines))
-
-
-def _escaped(text: str) -> str:
-    for plain, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(plain, escape)
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that the step under way ends before the run stops."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def on_interrupt(number: int, frame: object) -> None:  # noqa: ARG001
-        pressed.set()
-        signal.signal(signal.SIGINT, before)  # a second Ctrl-C is not waited for
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)

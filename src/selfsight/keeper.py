@@ -67,7 +67,7 @@ class Keeper:
         speed = self.images / max(now - self.rate_since, 1e-9)
         if _kept(record.step):
             self.pending.append(_step_line(record, seconds=state.seconds, speed=speed))
-        while self.due and self.due[0] + 1e-9 < state.last_look.get("progress", 0.0):
+        while self.due and self.due[0] <= state.last_look.get("progress", 0.0) + 1e-9:
             self.due.pop(0)  # a resumed run does not repeat its looks
         due = bool(self.due) and record.progress >= self.due[0] - 1e-9
         last = record.progress >= 1 or not record.finite

@@ -66,8 +66,8 @@ def train(
     loss that is not finite ends the training: its record is yielded, its step not taken.
     """
     forward, optimiser = engine.set_up(method, optimiser)
-    step = start
-    while (done := progress(step)) < 1:
+    step, done = start, progress(start)
+    while done < 1:
         began = time.perf_counter()
         rate = lr * warm_up_cosine(done, warm_up=warm_up)
         _set_rates(optimiser, rate=rate, peak=lr)
@@ -85,12 +85,14 @@ def train(
                 logs = {name: float(value) for name, value in outcome.logs.items()}
             loss = float(gather(torch.stack(losses)).mean())
             if math.isfinite(loss):
+                _clip(optimiser)
                 optimiser.step()
                 method.after_step(done)
         step += 1
+        reached = progress(step)  # once: a clock goes on while the holder looks
         yield Record(
             step=step,
-            progress=min(1.0, progress(step)),
+            progress=min(1.0, reached),
             loss=loss,
             lr=rate,
             images=images,
@@ -100,11 +102,20 @@ def train(
         )
         if not math.isfinite(loss):
             return
+        done = reached
 
 
 def _set_rates(optimiser: Optimizer, *, rate: float, peak: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = peak if group.get("fixed_rate") else rate
+
+
+def _clip(optimiser: Optimizer) -> None:
+    """Shorten gradients to the `clip` of their group, where there is one, each tensor by itself."""
+    for group in optimiser.param_groups:
+        if "clip" in group:
+            for weight in group["params"]:
+                torch.nn.utils.clip_grad_norm_([weight], group["clip"])
 
 
 def _seed_of(seed: int, step: int) -> int:

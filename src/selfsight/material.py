@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsight.data.images import ImageSet, Labels, open_images
+from selfsight.data.images import ImageSet, Labels, check_apart, open_images
 from selfsight.data.splits import share_of, split
 from selfsight.errors import UserError
 from selfsight.settings import Settings
@@ -35,8 +35,10 @@ def open_material(
     images: str, *, settings: Settings, cache: Path, progress: Callable[[str, int, int], None]
 ) -> Material:
     """Return the training and held-out images. Raises UserError for what cannot be trained on."""
-    whole = _open(images, settings, cache, progress)
     share = _share(settings.held_out)
+    if share is None:
+        check_apart(images, settings.held_out, means="held out")
+    whole = _open(images, settings, cache, progress)
     if share is None:
         held_out = _open(settings.held_out, settings, cache, progress)
         train, held_out = same_classes(whole, held_out)

@@ -1,12 +1,12 @@
 """Evidence for one encoder: the same measurements on it, its untrained twin and raw pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from selfsight.data.images import ImageSet, open_images
+from selfsight.data.images import ImageSet, check_apart, open_images
 from selfsight.data.splits import stratified_sample
 from selfsight.display import Display
 from selfsight.errors import UserError
@@ -15,6 +15,8 @@ from selfsight.evaluation.evidence import Evidence, measure
 from selfsight.evaluation.pixels import pixel_features
 from selfsight.material import same_classes
 from selfsight.nets.encoder import Encoder, build_encoder
+
+NOTHING: Mapping[str, Encode] = {}
 
 
 def evidence_for(
@@ -26,10 +28,12 @@ def evidence_for(
     most: int,
     device: str,
     progress: Callable[[str, int, int], None],
+    further: Mapping[str, Encode] = NOTHING,
 ) -> Evidence | None:
     """Return the evidence, or None if too few labels are there to measure anything.
 
     At most `most` labelled images are used of each part, in the proportions of the classes.
+    further: what else to measure, by name.
     """
     train, test = _labelled(train, most, seed), _labelled(test, most, seed)
     if not len(train) or not len(test) or len(np.unique(train.labels.index)) < 2:
@@ -39,6 +43,7 @@ def evidence_for(
         "encoder": encoder_function(encoder, device),
         "untrained": encoder_function(untrained(encoder, seed=seed), device),
         "pixels": pixel_features,
+        **further,
     }
     for name, encode in sources.items():
         parts: list[Embeddings] = []
@@ -67,6 +72,7 @@ def evidence_between(
     display: Display,
 ) -> Evidence:
     """Return the evidence from two folders (or named sets) with labels; all their images count."""
+    check_apart(train, test, means="the test part")
     sets = [
         open_images(
             source, size=encoder.image_size, labels=labels, cache=cache, progress=display.phase

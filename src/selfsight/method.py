@@ -52,6 +52,7 @@ class Card:
     paper: str  # authors, title, venue, year, arXiv number
     deviations: str  # where this code departs from the paper, and why
     fails: str  # how it fails and how one sees it
+    choices: str = ""  # where public codes disagree, and what is taken here
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,26 @@ class Method(nn.Module, ABC):
         assert isinstance(found, nn.Sequential)
         return found
 
+    def heads_to_measure(self) -> dict[str, nn.Module]:
+        """Return heads on the exported encoder that are measured beside it, by name: none."""
+        return {}
+
+    def pictured(self, views: Views) -> Views:
+        """Return what the network is shown of the views, for a reader: the views themselves."""
+        return views
+
     def param_groups(self) -> list[dict[str, object]]:
-        """Return the optimiser's groups; a group with `fixed_rate` keeps its rate all the way."""
+        """Return the optimiser's groups.
+
+        A group with `fixed_rate` keeps its rate all the way; one with `clip` has each tensor's
+        gradient shortened to that length.
+        """
         return [{"params": [weight for weight in self.parameters() if weight.requires_grad]}]
 
     @classmethod
     def suited(cls, situation: Situation) -> list[Adjustment]:  # noqa: ARG003
         """Return the defaults to change for a situation: none, unless a method says otherwise."""
         return []
+
+    def demand_fit(self, situation: Situation) -> None:
+        """Raise UserError for settings that cannot work in a situation; nothing, as a rule."""

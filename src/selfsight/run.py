@@ -4,12 +4,12 @@ Every file is written beside its place and moved there, so that a killed process
 old file or the new one.
 """
 
-import errno
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import pickle
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,15 +36,22 @@ class Run:
     def create(
         cls, path: Path, *, images: str, settings: Settings, method_settings: Mapping[str, object]
     ) -> "Run":
-        """Make the directory and write the settings. Raises UserError where `vacant` does."""
+        """Make the directory and write the settings, or leave nothing.
+
+        Raises UserError where `vacant` does, and for a disk that takes no more.
+        """
         vacant(path)
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "checkpoints").mkdir(exist_ok=True)
-        run = cls(path, images, settings, method_settings)
-        partial = path / "settings.toml.part"
-        write_settings(partial, settings, images=images, method_settings=method_settings)
-        partial.replace(path / "settings.toml")
-        return run
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            partial = path / "settings.toml.part"
+            write_settings(partial, settings, images=images, method_settings=method_settings)
+            partial.replace(path / "settings.toml")
+        except OSError as error:
+            shutil.rmtree(path, ignore_errors=True)
+            raise UserError(
+                f"cannot write to {path}: {error.strerror}; mend that, or choose another --out"
+            ) from error
+        return cls(path, images, settings, method_settings)
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -108,6 +115,16 @@ class Run:
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.path / name)
 
+    def write_skipped(self, skipped: Iterable[tuple[str, str]]) -> None:
+        """Write skipped.tsv: files that could not be used, and why. Tabs and the like escaped."""
+        lines = [f"{_escaped(path)}\t{_escaped(reason)}\n" for path, reason in skipped]
+        self.write_text("skipped.tsv", "file\treason\n" + "".join(lines))
+
+    def drop_partial_files(self) -> None:
+        """Remove what was being written when the run was stopped."""
+        for partial in (*self.path.glob("**/*.part"), *self.path.glob("**/.part")):
+            partial.unlink(missing_ok=True)
+
     def save_checkpoint(self, step: int, state: Mapping[str, Any]) -> None:
         """Write a checkpoint in one move, then drop all but the latest two."""
         import torch
@@ -124,32 +141,26 @@ class Run:
             old.unlink()
 
     def latest_checkpoint(self) -> dict[str, Any] | None:
-        """Return the newest checkpoint, or None if the run was stopped before its first."""
+        """Return the newest checkpoint, or None if the run was stopped before its first.
+
+        One that a failing disk has damaged is passed over: the one before leads to the same end.
+        Raises UserError if none can be read.
+        """
         import torch
 
         found = self._checkpoints()
-        if not found:
-            return None
-        state: dict[str, Any] = torch.load(found[-1], map_location="cpu", weights_only=True)
-        return state
+        for path in reversed(found):
+            try:
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError):
+                continue
+            return state
+        if found:
+            raise UserError(f"no checkpoint in {found[0].parent} can be read; begin a new run")
+        return None
 
     def _checkpoints(self) -> list[Path]:
         return sorted((self.path / "checkpoints").glob("step-*.pt"))
-
-
-@contextmanager
-def on_disk(run: Run) -> Iterator[None]:
-    """Turn a full or unwritable disk into a UserError; what was half written is removed."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            raise
-        for partial in (*run.path.glob("**/*.part"), *run.path.glob("**/.part")):
-            partial.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write to {run.path}: {error.strerror}; mend that and continue with --resume"
-        ) from error
 
 
 def vacant(path: Path) -> None:
@@ -177,6 +188,12 @@ def _parsed(lines: list[str]) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue  # the line that was being written when the process was killed
     return records
+
+
+def _escaped(text: str) -> str:
+    for plain, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(plain, escape)
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _finite(value: Any) -> Any:

@@ -4,11 +4,12 @@ The command line's options, the keyword arguments of `selfsight.train` and the l
 `settings.toml` are these fields. A method's own settings stand beside them, in a table `[method]`.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from selfsight.errors import UserError, suggest
 
@@ -71,6 +72,7 @@ class Settings:
     """Minutes between checkpoints; there is always one at the end."""
 
     def __post_init__(self) -> None:
+        self._one_of("stem", "precision", "optimiser", "on_collapse")
         self._at_least("size", 8)
         self._at_least("batch", 2)
         self._at_least("accumulate", 1)
@@ -81,7 +83,7 @@ class Settings:
             raise UserError(f"{' and '.join(budgets)} are given; give one budget, not several")
         for name in ("epochs", "steps", "minutes", "checkpoint_minutes"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < math.inf:
                 raise UserError(f"{name} is {value}; it must be above 0")
         if not 0 < self.data <= 1:
             raise UserError(f"data is {self.data}; it must be a share above 0, at most 1")
@@ -89,10 +91,19 @@ class Settings:
             raise UserError(f"warm_up is {self.warm_up}; it must be a share from 0 to below 1")
         for name in ("lr", "weight_decay"):
             value = getattr(self, name)
-            if value != "auto" and value < 0:
-                raise UserError(f"{name} is {value}; it must not be negative")
+            if value != "auto" and not 0 <= value < math.inf:
+                raise UserError(f"{name} is {value}; it must be 0 or more, or auto")
         if self.threads != "auto":
             self._at_least("threads", 1)
+
+    def _one_of(self, *names: str) -> None:
+        """Check what the command line's parser does, for callers from Python and for files."""
+        kinds = get_type_hints(type(self))
+        for name in names:
+            value, words = getattr(self, name), get_args(kinds[name])
+            if value not in words:
+                near = suggest(str(value), list(words))
+                raise UserError(f"{name} is {value!r}{near}; it must be one of: {', '.join(words)}")
 
     def _at_least(self, name: str, least: int) -> None:
         value = getattr(self, name)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from selfsight.errors import UserError
 from selfsight.gather import world_size
 from selfsight.method import Adjustment, Situation
+from selfsight.views.presets import UNBLURRED
 
 
 def fitted_queue(situation: Situation, *, length: int) -> list[Adjustment]:
@@ -46,6 +47,29 @@ def slower_teacher(situation: Situation, *, momentum: float) -> list[Adjustment]
     slower = round(momentum ** (situation.batch / 256), 6)
     reason = f"batches of {situation.batch} instead of 256: each step moves the slow network less"
     return [Adjustment("momentum", slower, reason)]
+
+
+def stronger_colour(situation: Situation) -> list[Adjustment]:
+    """Return `colour` 1 for images that views blur too: there the paper's ImageNet recipe holds.
+
+    SimCLR (arXiv 2002.05709, appendices A and B.9): strength 1 with blur for ImageNet, 0.5 without
+    for CIFAR.
+    """
+    if situation.image_size <= UNBLURRED:
+        return []
+    reason = f"images above {UNBLURRED} px get the blur and the colours of ImageNet's recipe"
+    return [Adjustment("colour", 1.0, reason)]
+
+
+def demand_queue_within(situation: Situation, *, length: int) -> None:
+    """Raise UserError for a queue of more vectors than there are training images."""
+    demand(
+        length <= situation.images,
+        setting="queue",
+        value=length,
+        wanted=f"at most {situation.images}, the training images (better half of them), or every "
+        "image meets its own earlier views",
+    )
 
 
 def demand(fulfilled: bool, *, setting: str, value: object, wanted: str) -> None:

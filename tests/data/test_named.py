@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from selfsight.data import named
-from selfsight.data.images import open_images
+from selfsight.data.images import ImageSet, open_images
 from selfsight.errors import UserError
 
 
@@ -45,7 +46,7 @@ def test_an_unknown_name_is_told_with_the_nearest(tmp_path: Path) -> None:
 
 def test_a_set_that_is_not_on_disk_is_not_fetched_unasked(tmp_path: Path) -> None:
     for name in named.NAMES[1:]:
-        with pytest.raises(UserError, match="--download fetches it"):
+        with pytest.raises(UserError, match="--download"):
             open_images(name, size=8, cache=tmp_path)
 
 
@@ -65,3 +66,41 @@ def test_a_set_of_torchvision_is_read_from_disk(tmp_path: Path) -> None:
         assert images.pixels[:, 0, 9, 9].tolist() == [0, 1, 2, 3, 4]
         assert images.labels.index.tolist() == [3, 1, 4, 1, 5]
         assert len(images.labels.names) == 10
+
+
+def test_a_set_of_torchvision_is_decoded_once(tmp_path: Path, monkeypatch) -> None:
+    class Made:
+        """Seven images of two sizes, some grey, as torchvision's sets give them."""
+
+        classes = ("cat", "dog")
+        shade, given = 100, 0
+
+        def __init__(self, root: str, **_: object) -> None:
+            pass
+
+        def __len__(self) -> int:
+            return 7
+
+        def __getitem__(self, row: int) -> tuple[Image.Image, int]:
+            Made.given += 1
+            kind = "RGB" if row % 2 else "L"
+            return Image.new(kind, (12 + row, 10), (Made.shade + row,) * len(kind)), row % 2
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", Made)
+
+    def opened() -> ImageSet:
+        Made.given = 0
+        return open_images("cifar10", size=8, cache=tmp_path)
+
+    first = opened()
+    whole = Made.given
+    again = opened()
+    assert whole >= 7 + Made.given  # the second time only the sample was looked at
+    for images in (first, again):
+        assert images.pixels.shape == (7, 3, 10, 10)
+        assert isinstance(images.pixels, np.memmap)
+        assert images.pixels[:, 2, 5, 5].tolist() == [100, 101, 102, 103, 104, 105, 106]
+        assert images.labels.names == ("cat", "dog")
+        assert images.labels.index.tolist() == [0, 1, 0, 1, 0, 1, 0]
+    Made.shade = 50  # other images under the same name
+    assert opened().pixels[0, 0, 0, 0] == 50

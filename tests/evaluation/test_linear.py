@@ -193,3 +193,21 @@ def test_single_and_double_precision_agree(monkeypatch):
     single = linear_probe(train, test, seed=0)
     assert single.converged
     assert accuracy(single, test) == pytest.approx(accuracy(double, test), abs=0.002)
+
+
+def test_few_images_in_many_dimensions_are_fitted_within_the_part_that_they_fill():
+    train = cloud(60, dim=150)
+    features = torch.from_numpy(train.features).double()
+    features = features - features.mean(0)
+    axes, variances = linear._principal(features)
+    assert axes.shape == (150, 60)
+    all_variances, all_axes = torch.linalg.eigh(features.T @ features / 60)
+    whole = (all_axes, all_variances.clamp(min=0))
+    nothing = linear.Fitted(torch.zeros(150, 5).double(), torch.zeros(5).double(), converged=False)
+    labels = torch.from_numpy(train.labels)
+    one, other = (
+        linear.fit(linear.Problem(features, labels, *parts, 5), strength=1.0, start=nothing)
+        for parts in ((axes, variances), whole)
+    )
+    assert one.converged
+    assert (one.weights - other.weights).norm() < 0.01 * other.weights.norm()

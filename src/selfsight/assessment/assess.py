@@ -40,7 +40,6 @@ def assess(
     evidence = summary(assessment)
     assessment.folder.write("evidence.json", json.dumps(evidence, indent=1) + "\n")
     write_assessment(assessment.folder.path)
-    display.end()
     return evidence
 
 

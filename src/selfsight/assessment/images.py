@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsight.data.images import ImageSet, open_images
+from selfsight.data.images import ImageSet, check_apart, open_images
 from selfsight.errors import UserError
 from selfsight.material import same_classes
 
@@ -30,6 +30,7 @@ class TaskImages:
         training part one class only.
         """
         if size not in self._open:
+            check_apart(self.train, self.test, means="the test part")
             one, other = (self._labelled(source, size) for source in (self.train, self.test))
             pair = same_classes(one, other)
             if len(np.unique(pair[0].labels.index)) < 2:

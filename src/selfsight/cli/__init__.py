@@ -1,17 +1,25 @@
 """The command line: parse, call, print. It knows no mathematics and imports no torch.
 
-One file a command; importing it adds the command to the application.
+One file a command; importing it adds the command to the application. The overview is written here,
+by hand and in the order of the work, because even the parser takes longer to load than to read it.
 """
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from cyclopts import CycloptsError
-
-from selfsight.cli import embed, evaluate, export, methods, train  # noqa: F401
-from selfsight.cli.app import app
 from selfsight.errors import UserError
 
-__all__ = ["app", "main"]
+if TYPE_CHECKING:
+    from cyclopts import App
+
+COMMANDS = {
+    "train": "Train an encoder on images and measure it.",
+    "evaluate": "Measure an encoder beside what costs less, with few labels and with many.",
+    "embed": "Write the features of every image to a table.",
+    "export": "Write the encoder in another tool's format and check it there.",
+    "methods": "List the methods, or say everything about one.",
+}
 
 
 def main(words: list[str]) -> int:
@@ -20,20 +28,54 @@ def main(words: list[str]) -> int:
     A fault of selfsight's own keeps its traceback.
     """
     try:
-        app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except (UserError, CycloptsError) as error:
+        if not words or words in (["--help"], ["-h"]):
+            sys.stdout.write(overview())
+        else:
+            run(words)
+    except UserError as error:
         sys.stderr.write(f"selfsight: {_one_line(error)}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("selfsight: interrupted\n")
-        return 130
-    except Exception as error:
-        # Its class lives beside torch, which a wrong option must not load.
-        if type(error).__name__ != "Interrupted":
-            raise
-        sys.stderr.write(f"selfsight: {error}\n")
+    except KeyboardInterrupt as interrupt:
+        sys.stderr.write(f"selfsight: {interrupt.args[0] if interrupt.args else 'interrupted'}\n")
         return 130
     return 0
+
+
+def overview() -> str:
+    """Return what `selfsight --help` prints."""
+    width = max(map(len, COMMANDS))
+    commands = "".join(f"  {name:<{width}}  {summary}\n" for name, summary in COMMANDS.items())
+    return (
+        "Usage: selfsight COMMAND [ARGUMENTS]\n\n"
+        "From a folder of images to a self-supervised encoder and the evidence that it is good.\n\n"
+        f"{commands}\n"
+        "What a command takes: selfsight COMMAND --help\n"
+        "The version:          selfsight --version\n"
+    )
+
+
+def run(words: list[str]) -> None:
+    """Parse the words, with the files of those commands that they may mean, and call the command.
+
+    Raises UserError for words that cannot be understood.
+    """
+    from cyclopts import CycloptsError
+
+    try:
+        application(words[0])(
+            words, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except CycloptsError as error:
+        raise UserError(str(error)) from error
+
+
+def application(command: str) -> "App":
+    """Return the application with one command in it, or with all if `command` is none."""
+    from selfsight.cli.app import app
+
+    for name in [command] if command in COMMANDS else COMMANDS:
+        import_module(f"selfsight.cli.{name}")
+    return app
 
 
 def _one_line(error: Exception) -> str:

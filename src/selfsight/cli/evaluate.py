@@ -32,7 +32,7 @@ def evaluate(
     threads: int | Literal["auto"] = "auto",
     json: Path | None = None,
 ) -> None:
-    """Measure an encoder against what costs less: quickly, or with few labels and many (--out).
+    """Measure an encoder beside what costs less, with few labels and with many.
 
     Without --out: kNN and linear probe with all labels, beside raw pixels and an untrained
     encoder. With --out: every arm with the same few labels and many, over several seeds, and a

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from selfsight.commands.files import cache_folder
 from selfsight.commands.loading import encoder_of
-from selfsight.errors import UserError
+from selfsight.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
     from selfsight.assessment.opening import Assessment
@@ -26,9 +26,9 @@ def assess(
     transfer: tuple[str, str] | None = None,
     seeds: int = 3,
     effort: float = 1.0,
-    labels: str = "auto",
+    labels: str | Path = "auto",
     seed: int = 0,
-    cache: str = "auto",
+    cache: str | Path = "auto",
     device: str = "auto",
     precision: Literal["auto", "fp32", "bf16"] = "auto",
     threads: int | Literal["auto"] = "auto",
@@ -63,31 +63,30 @@ def assess(
         train=str(train),
         test=str(test),
         transfer=transfer or (),
-        labels=labels,
+        labels=str(labels),
         amounts=parse_amounts(labels_per_class, fractions),
         against=parse_against(against),
         protocols=parse_protocols(protocols),
         seeds=tuple(range(seed, seed + seeds)),
         effort=effort,
     )
-    display = Display(quiet=quiet)
     _use_threads(threads)
     engine = Engine(device=device, precision=precision)
     place = str(engine.device)
-    opened = open_assessment(
-        plan,
-        encoder_of(encoder),
-        out=Path(out),
-        cache=cache_folder(cache),
-        device=place,
-        progress=display.phase,
-    )
-    bench = Bench(opened.folder, place, engine.precision, effort, display.phase)
-    try:
-        return measured(opened, bench=bench, layers=_layers(encoder, place), display=display)
-    except KeyboardInterrupt:
-        display.end()
-        raise _interrupted(opened) from None
+    with Display(quiet=quiet) as display:
+        opened = open_assessment(
+            plan,
+            encoder_of(encoder),
+            out=Path(out),
+            cache=cache_folder(cache),
+            device=place,
+            progress=display.phase,
+        )
+        bench = Bench(opened.folder, place, engine.precision, effort, display.phase)
+        try:
+            return measured(opened, bench=bench, layers=_layers(encoder, place), display=display)
+        except KeyboardInterrupt:
+            raise _interrupted(opened) from None
 
 
 def _use_threads(threads: int | Literal["auto"]) -> None:
@@ -110,9 +109,7 @@ def _layers(encoder: "str | Path | Encoder", device: str) -> "EncodeLayers | Non
     return None
 
 
-def _interrupted(opened: "Assessment") -> Exception:
-    from selfsight.fit import Interrupted
-
+def _interrupted(opened: "Assessment") -> Interrupted:
     done = sum(opened.folder.record(cell) is not None for cell in opened.cells)
     return Interrupted(
         f"interrupted with {done} of {len(opened.cells)} measurements in {opened.folder.path}; "

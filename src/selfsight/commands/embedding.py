@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfsight.commands.files import cache_folder
+from selfsight.commands.files import cache_folder, check_place
 from selfsight.commands.loading import encoder_of
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ def embed(
     images: str | Path,
     *,
     out: str | Path,
-    labels: str = "auto",
-    cache: str = "auto",
+    labels: str | Path = "auto",
+    cache: str | Path = "auto",
     quiet: bool = False,
 ) -> Path:
     """Write the features of every readable image to `out` and return its path.
@@ -34,15 +34,16 @@ def embed(
 
     target = Path(out)
     check_table(target)
+    check_place(target)
     network = encoder_of(encoder)
-    display = Display(quiet=quiet)
-    found = open_images(
-        str(images),
-        size=network.image_size,
-        labels=labels,
-        cache=cache_folder(cache),
-        progress=display.phase,
-    )
-    embeddings = features_of(encoder_function(network), found, progress=display.phase)
+    with Display(quiet=quiet) as display:
+        found = open_images(
+            str(images),
+            size=network.image_size,
+            labels=str(labels),
+            cache=cache_folder(cache),
+            progress=display.phase,
+        )
+        embeddings = features_of(encoder_function(network), found, progress=display.phase)
     write_table(target, embeddings, found)
     return target

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfsight.commands.files import cache_folder, write_whole
+from selfsight.commands.files import cache_folder, check_place, write_whole
 from selfsight.commands.loading import encoder_of
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ def evaluate(
     *,
     train: str | Path,
     test: str | Path,
-    labels: str = "auto",
+    labels: str | Path = "auto",
     seed: int = 0,
-    cache: str = "auto",
+    cache: str | Path = "auto",
     json_file: str | Path | None = None,
     quiet: bool = False,
 ) -> "Evidence":
@@ -34,16 +34,19 @@ def evaluate(
     from selfsight.display import Display
     from selfsight.measure import evidence_between
 
+    if json_file is not None:
+        check_place(Path(json_file))
     network = encoder_of(encoder)
-    found = evidence_between(
-        network,
-        train=str(train),
-        test=str(test),
-        labels=labels,
-        seed=seed,
-        cache=cache_folder(cache),
-        display=Display(quiet=quiet),
-    )
+    with Display(quiet=quiet) as display:
+        found = evidence_between(
+            network,
+            train=str(train),
+            test=str(test),
+            labels=str(labels),
+            seed=seed,
+            cache=cache_folder(cache),
+            display=display,
+        )
     if json_file is not None:
         write_whole(Path(json_file), json.dumps(found.to_json(), indent=2) + "\n")
     return found

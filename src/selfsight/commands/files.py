@@ -1,20 +1,35 @@
 """Where the commands keep what they make."""
 
+import os
 from pathlib import Path
 
 from selfsight.errors import UserError
 
 
-def cache_folder(cache: str) -> Path:
+def cache_folder(cache: str | Path) -> Path:
     """Return the folder for decoded images that a command was given, `auto` being one here."""
     return Path(".selfsight-cache") if cache == "auto" else Path(cache)
 
 
+def check_place(path: Path) -> None:
+    """Raise UserError if no file can be written to `path`: ask before the long work."""
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a file in it")
+    if not folder.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"cannot write {path}: the folder {folder} is not writable")
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file whole or not at all. Raises UserError where it cannot be written."""
+    partial = path.with_name(path.name + ".part")
     try:
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -26,8 +26,8 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     accumulate: int = 1,
-    labels: str = "auto",
-    held_out: str = "0.1",
+    labels: str | Path = "auto",
+    held_out: str | Path | float = "0.1",
     data: float = 1.0,
     seed: int = 0,
     precision: Literal["auto", "fp32", "bf16"] = "auto",
@@ -37,7 +37,7 @@ def train(
     warm_up: float = 0.05,
     device: str = "auto",
     threads: int | Literal["auto"] = "auto",
-    cache: str = "auto",
+    cache: str | Path = "auto",
     download: bool = False,
     on_collapse: Literal["warn", "stop"] = "warn",
     looks: int = 10,
@@ -55,6 +55,7 @@ def train(
     Raises UserError for a mistake in the input, in one line.
     """
     given = {name: value for name, value in locals().items() if name in Settings.__slots__}
+    given |= {name: str(given[name]) for name in ("labels", "held_out", "cache")}
     return train_with(
         str(images),
         out=Path(out),
@@ -79,6 +80,8 @@ def train_with(
 
     own = dict(method_settings)
     if resume:
+        if not (out / "settings.toml").is_file():
+            raise UserError(f"{out} holds no run to resume; start it without --resume")
         run = Run.open(out)
         if run.evidence and (out / "report.html").is_file():
             raise UserError(f"the run in {out} has ended; there is nothing to resume")
@@ -89,14 +92,15 @@ def train_with(
     from selfsight.display import Display
     from selfsight.fit import fit
 
-    return fit(
-        images,
-        out=out,
-        settings=settings,
-        method_settings=own,
-        resume=resume,
-        display=Display(quiet=quiet),
-    )
+    with Display(quiet=quiet) as display:
+        return fit(
+            images,
+            out=out,
+            settings=settings,
+            method_settings=own,
+            resume=resume,
+            display=display,
+        )
 
 
 def _resumed(

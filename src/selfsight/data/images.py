@@ -14,7 +14,7 @@ from selfsight.data.scan import scan
 from selfsight.data.store import Progress, open_store
 from selfsight.errors import UserError
 
-__all__ = ["ImageSet", "Labels", "Selection", "open_images", "quiet"]
+__all__ = ["ImageSet", "Labels", "Selection", "check_apart", "open_images", "quiet"]
 
 
 def quiet(_phase: str, _done: int, _total: int) -> None:
@@ -119,6 +119,23 @@ def open_images(
         skipped=tuple(sorted([*found.skipped, *failed])),
         root=source,
     )
+
+
+def check_apart(one: str, other: str, *, means: str) -> None:
+    """Raise UserError if two sources share images: one set, or one folder within the other.
+
+    means: what the second is for, as it stands in the message ("held out").
+    """
+    if _is_name(one) or _is_name(other):
+        shared = one.lower() == other.lower()
+    else:
+        places = [Path(source).resolve() for source in (one, other)]
+        shared = places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0])
+    if shared:
+        raise UserError(
+            f"{other} is {means} but shares images with {one}, which are trained on: "
+            "what is measured must be unseen; give two folders apart"
+        )
 
 
 def _is_name(source: str) -> bool:

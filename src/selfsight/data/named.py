@@ -4,22 +4,35 @@ Nothing is fetched unless it is asked for. A name alone is the training part ("C
 "-test" it is the test part. Capitals do not matter.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 from jaxtyping import Int, UInt8
 from PIL import Image
 
 from selfsight.data.decode import square
-from selfsight.data.store import SAMPLED, Progress, stored_side
+from selfsight.data.shelf import keep
+from selfsight.data.store import (
+    SAMPLED,
+    VERSION,
+    Progress,
+    allocate,
+    finish,
+    is_whole,
+    read_store,
+    store_name,
+    stored_side,
+)
 from selfsight.errors import UserError, suggest
 
 
 @dataclass(frozen=True, slots=True)
 class NamedSet:
-    """A data set in memory."""
+    """A data set, memory-mapped from its store; the few digits are in memory."""
 
     name: str
     pixels: UInt8[np.ndarray, "images 3 side side"]
@@ -41,6 +54,18 @@ TORCHVISION: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
     "flowers102": ("Flowers102", {"split": "train"}, {"split": "test"}),
     "oxfordiiitpet": ("OxfordIIITPet", {"split": "trainval"}, {"split": "test"}),
     "dtd": ("DTD", {"split": "train"}, {"split": "test"}),
+    "country211": ("Country211", {"split": "train"}, {"split": "test"}),
+    "emnist": (
+        "EMNIST",
+        {"split": "balanced", "train": True},
+        {"split": "balanced", "train": False},
+    ),
+    "fgvcaircraft": ("FGVCAircraft", {"split": "trainval"}, {"split": "test"}),
+    "food101": ("Food101", {"split": "train"}, {"split": "test"}),
+    "imagenette": ("Imagenette", {"split": "train"}, {"split": "val"}),
+    "qmnist": ("QMNIST", {"train": True}, {"train": False}),
+    "stanfordcars": ("StanfordCars", {"split": "train"}, {"split": "test"}),
+    "usps": ("USPS", {"train": True}, {"train": False}),
 }
 NAMES = ["digits", *sorted([*TORCHVISION, *(f"{name}-test" for name in TORCHVISION)])]
 
@@ -48,7 +73,7 @@ NAMES = ["digits", *sorted([*TORCHVISION, *(f"{name}-test" for name in TORCHVISI
 def open_named(
     name: str, *, size: int, cache: Path, download: bool, progress: Progress
 ) -> NamedSet:
-    """Return a data set by name, for training at `size` px. It is kept in memory.
+    """Return a data set by name, for training at `size` px.
 
     torchvision's files are looked for in `cache`/named. Raises UserError for an unknown name, and
     for a set that is not there unless `download` is set and works.
@@ -61,7 +86,7 @@ def open_named(
             f"there is no folder {name!r}, nor a data set of that name{suggest(plain, NAMES)}; "
             f"named sets are digits, {', '.join(sorted(TORCHVISION))}, and these with -test"
         )
-    return _torchvision(plain, size, cache / "named", download, progress)
+    return _torchvision(plain, size, cache, download, progress)
 
 
 def _digits(size: int) -> NamedSet:
@@ -76,22 +101,47 @@ def _digits(size: int) -> NamedSet:
     return NamedSet("digits", pixels, paths, classes, digits.target.astype(np.int64))
 
 
-def _torchvision(name: str, size: int, root: Path, download: bool, progress: Progress) -> NamedSet:
-    dataset = _dataset(name, root, download)
+def _torchvision(name: str, size: int, cache: Path, download: bool, progress: Progress) -> NamedSet:
+    """Return a set of torchvision's from the store, decoded there if need be."""
+    dataset = _dataset(name, cache / "named", download)
     total = len(dataset)
-    sample = sorted({number * total // SAMPLED for number in range(SAMPLED)})
-    side = stored_side([min(dataset[row][0].size) for row in sample], size)
-    pixels = np.empty((total, 3, side, side), dtype=np.uint8)
-    index = np.empty(total, dtype=np.int64)
-    for row in range(total):
-        image, label = dataset[row]
-        pixels[row], index[row] = square(image, side=side), label
-        if row % 1000 == 0:
-            progress("decode", row, total)
-    progress("decode", total, total)
+    sample = [dataset[row] for row in sorted({i * total // SAMPLED for i in range(SAMPLED)})]
+    folder = keep(
+        cache,
+        store_name(name, size),
+        state=_state(total, sample),
+        whole=is_whole,
+        fill=lambda half: _fill(half, dataset, sample, size, progress),
+        waiting=lambda: progress("wait for another process that decodes these images", 0, 0),
+    )
+    index = np.load(folder / "labels.npy")
     classes = tuple(getattr(dataset, "classes", map(str, range(int(index.max()) + 1))))
     paths = tuple(f"{name}/{row:06d}" for row in range(total))
-    return NamedSet(name, pixels, paths, classes, index)
+    return NamedSet(name, read_store(folder).pixels, paths, classes, index)
+
+
+def _state(total: int, sample: list[Any]) -> str:
+    """Return a word that tells these images and these decoding policies from others."""
+    digest = hashlib.sha256(f"{VERSION} {PIL.__version__} {total}".encode())
+    for image, label in sample:
+        digest.update(image.tobytes() + str(label).encode())
+    return digest.hexdigest()[:16]
+
+
+def _fill(folder: Path, dataset: Any, sample: list[Any], size: int, progress: Progress) -> None:
+    total, side = len(dataset), stored_side([min(image.size) for image, _ in sample], size)
+    allocate(folder / "pixels.u8", total * 3 * side * side)
+    index = np.empty(total, dtype=np.int64)
+    with (folder / "pixels.u8").open("r+b") as file:
+        for row in range(total):
+            image, label = dataset[row]
+            file.write(square(image, side=side).data)
+            index[row] = label
+            if row % 1000 == 0:
+                progress("decode", row, total)
+    np.save(folder / "labels.npy", index)
+    finish(folder, images=total, side=side, failed={})
+    progress("decode", total, total)
 
 
 def _dataset(name: str, root: Path, download: bool) -> Any:
@@ -108,5 +158,6 @@ def _dataset(name: str, root: Path, download: bool) -> Any:
         if download:
             raise UserError(f"could not fetch {name!r} into {str(root)!r}: {why}") from error
         raise UserError(
-            f"the data set {name!r} is not in {str(root)!r}; --download fetches it"
+            f"the data set {name!r} is not in {str(root)!r}, where torchvision's files are looked "
+            "for; put them there, or let selfsight train --download fetch them"
         ) from error

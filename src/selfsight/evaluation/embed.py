@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64, UInt8
+from torch import nn
 
 from selfsight.data.images import ImageSet, quiet
 from selfsight.errors import UserError
-from selfsight.nets.encoder import Encoder
+from selfsight.nets.encoder import Encoder, evaluating
 
 Encode = Callable[
     [UInt8[np.ndarray, "batch channels height width"]], Float[np.ndarray, "batch dim"]
@@ -86,6 +87,25 @@ def encoder_function(encoder: Encoder, device: str = "cpu") -> Encode:
     ) -> Float32[np.ndarray, "batch dim"]:
         # A copy, because a read-only (memory-mapped) array cannot become a tensor.
         features = encoder.encode(torch.tensor(pixels))
+        found: Float32[np.ndarray, "batch dim"] = features.float().cpu().numpy()
+        return found
+
+    return encode
+
+
+def head_function(encoder: Encoder, head: nn.Module, *, device: str) -> Encode:
+    """Return the function from uint8 images to what a head makes of an encoder's features.
+
+    Both are moved to `device` and stay there; looking does not change them.
+    """
+    encoder.to(device)
+    head.to(device)
+
+    def encode(
+        pixels: UInt8[np.ndarray, "batch channels height width"],
+    ) -> Float32[np.ndarray, "batch dim"]:
+        with evaluating(head), torch.inference_mode():
+            features = head(encoder.encode(torch.tensor(pixels)))
         found: Float32[np.ndarray, "batch dim"] = features.float().cpu().numpy()
         return found
 

@@ -71,7 +71,10 @@ class Evidence:
         return {
             "split": f"fitted on {row.train_images} labelled training images, read once on "
             f"{row.test_images} labelled test images; every setting was chosen on training labels",
-            "feature": protocols.FEATURE,
+            "feature": protocols.FEATURE
+            + (
+                "; row head: after its head" if any(row.name == "head" for row in self.rows) else ""
+            ),
             "pixels": protocols.PIXELS,
             "knn": protocols.KNN
             | {

@@ -47,9 +47,11 @@ class BarlowTwins(Method):
         paper="Zbontar, Jing, Misra, LeCun, Deny: Barlow Twins: Self-Supervised Learning via "
         "Redundancy Reduction, ICML 2021, arXiv 2103.03230",
         deviations="AdamW instead of LARS (rate 0.2, biases 0.0048, decay 1e-6). A projector of "
-        "1024 numbers instead of 8192. Batch norm's variance in the correlation, as in the "
-        "authors' code. The gradient is exact over several processes; in the authors' code it is "
-        "divided by their number.",
+        "1024 numbers instead of 8192. No blur up to 64 px.",
+        choices="Batch norm's biased variance with epsilon 1e-5, as in the authors' code; the "
+        "paper's listing divides by the unbiased deviation, so identical views do not reach 1. "
+        "Off-diagonal weight 0.0051 (code; paper 0.005), and the loss is not scaled down. The sum "
+        "over processes is differentiated; the authors' gradient is smaller by their number.",
         fails="The loss of equal outputs is close to that of chance, so the loss alone does not "
         "show a collapse: the spread of the raw vectors does. Batches well below 64 make the "
         "correlations noisy.",

@@ -46,6 +46,9 @@ class BYOL(Method):
         deviations="SGD instead of LARS (rate 0.2 to 0.45, decay 1e-6). Narrower heads (1024 "
         "instead of 4096). No blur up to 64 px. The target starts as a copy of the network, as in "
         "the paper; the authors' code draws it anew.",
+        choices="The sum of 2 - 2 cos over both directions; one library takes minus half the mean "
+        "cosine, a gradient four times smaller. The last layers have no bias. The target moves "
+        "after the optimiser's step, by weights, and keeps batch norm statistics of its own.",
         fails="It can collapse: the loss falls to 0 at once and all vectors become equal. A loss "
         "that falls is no sign of quality, because the target moves; look at spread and kNN.",
     )

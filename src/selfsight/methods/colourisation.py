@@ -56,10 +56,12 @@ class Colourisation(Method):
         paper="Zhang, Isola, Efros: Colorful Image Colorization, ECCV 2016, arXiv 1603.08511",
         deviations="The input is the mean of the standardised channels instead of L, so that the "
         "exported encoder gives a colour image exactly the features of its grey version. 260 bins "
-        "that sRGB reaches, computed, instead of the authors' 313; soft targets of 5 neighbours "
-        "and sigma 5 (released code: 10 neighbours). The frequencies of colours are a running "
-        "mean of the soft targets. The printed loss is the weighted one; `unweighted` is what the "
-        "released code prints. Any convolutional encoder, no dilation.",
+        "that sRGB reaches, computed, instead of the authors' 313. The frequencies of colours are "
+        "a running mean of the soft targets. The log `unweighted` is what the released code "
+        "prints. Any convolutional encoder, no dilation.",
+        choices="Soft targets have 5 neighbours (released code: 10); the other five weigh next to "
+        "nothing. The weights of rare colours are in the printed loss (the released code: in its "
+        "gradient only), with the same gradient.",
         fails="The features know no colours: where classes differ by colour they are blind. Grey "
         "images teach nothing and are left out; `colourful` is the share of the others. A loss "
         "that stays at knowing nothing has learned which colours are frequent, and no more.",
@@ -118,6 +120,11 @@ class Colourisation(Method):
         share = colourful / colourful.sum().clamp(min=1)
         logs = {"unweighted": (plain * share).sum(), "colourful": colourful.mean()}
         return Step((errors * share).sum(), watched=pooled(places), logs=logs)
+
+    def pictured(self, views: Views) -> Views:
+        """Return the grey images, and the coloured ones that are to be guessed."""
+        (images,) = views
+        return [grey(self.encoder, images), images]
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return the least loss of one guess for all pixels; before any image, ln(bins).

@@ -81,7 +81,9 @@ class Denoising(Method):
         self,
         encoder: Encoder,
         *,
-        noise: Annotated[Noise, "kind of noise, drawn anew at every step"] = ("gaussian"),
+        noise: Annotated[Noise, "kind of noise, drawn anew at every step; paper: all"] = (
+            "gaussian"
+        ),
         amount: Annotated[
             float, "deviation of the Gaussian (pixels in 0..1) or share of pixels; usual .1 to .5"
         ] = 0.25,
@@ -113,6 +115,12 @@ class Denoising(Method):
         target = self.encoder.normalise(images)
         loss = denoising_loss(self.decoder(h), target, corrupted, untouched=self.untouched)
         return Step(loss, watched=h, logs={})
+
+    def pictured(self, views: Views) -> Views:
+        """Return the spoilt images, and the clean ones that are to be drawn."""
+        (images,) = views
+        noisy, _ = corrupt(images, noise=self.noise, amount=self.amount)
+        return [noisy, images]
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return 1: the mean of the data everywhere, against pixels of variance 1."""

@@ -23,7 +23,7 @@ from selfsight.nets.prototypes import Prototypes, assignment_logs, fitting_count
 from selfsight.nets.sizes import features_of_all, small_side
 from selfsight.precision import full_precision
 from selfsight.schedule import rising_momentum
-from selfsight.suiting import slower_teacher
+from selfsight.suiting import demand_positive, slower_teacher
 from selfsight.views.presets import EachOf, multi_crop
 
 Scores = Float[Tensor, "batch outputs"]
@@ -76,8 +76,10 @@ class DINO(Method):
         paper="Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin: Emerging Properties in "
         "Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294",
         deviations="A head of Linear, batch norm and ReLU instead of GELU; fewer outputs and local "
-        "views, a faster teacher and a constant weight decay, for short runs on small images. The "
-        "training loop clips no gradients (paper: 3.0 for each tensor).",
+        "views, a faster teacher and a constant weight decay, for short runs on small images.",
+        choices="The centre moves after the loss, which uses that of earlier steps. Every view "
+        "but the teacher's own counts for the student, small ones too. teacher_temperature stays "
+        "at 0.04, the code's default (paper: to 0.07). Gradients are shortened tensor by tensor.",
         fails="Two collapses, seen in the logs. All outputs alike: teacher_entropy and the loss "
         "at their most, teacher_student_divergence 0; lower teacher_temperature. One output wins: "
         "mean_assignment_entropy and the loss at 0; the centre follows too slowly.",
@@ -94,14 +96,18 @@ class DINO(Method):
         teacher_temperature: Annotated[float, "lower is sharper; code 0.04, paper to 0.07"] = 0.04,
         momentum: Annotated[float, "of the teacher at first, rises to 1; paper 0.996"] = 0.99,
         centre_momentum: Annotated[float, "of the centre of the teacher's scores; code 0.9"] = 0.9,
-        frozen: Annotated[float, "first share of training with a fixed last layer; 1 epoch"] = 0.02,
+        frozen: Annotated[
+            float, "first share of training with a fixed last layer; code 1 epoch"
+        ] = 0.02,
         hidden: Annotated[int, "width of the head's hidden layers; paper 2048"] = 512,
         projection: Annotated[int, "width of the vectors before the last layer; paper 256"] = 64,
         local_crops: Annotated[int, "small views for the student alone; paper 8"] = 2,
         local_size: Annotated[float, "side of a small view, share of a large; paper 96/224"] = 0.5,
         division: Annotated[float, "share of the area between small and large; paper 0.4"] = 0.4,
+        clip: Annotated[float, "longest gradient that a tensor may have; code 3.0"] = 3.0,
     ) -> None:
         super().__init__()
+        demand_positive({"clip": clip})
         self.encoder = encoder
         self.projector = mlp([encoder.dim, hidden, hidden, projection])
         self.prototypes = Prototypes(outputs, dim=projection)
@@ -109,7 +115,8 @@ class DINO(Method):
         self.register_buffer("centre", torch.zeros(outputs))
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
-        self.momentum, self.centre_momentum, self.frozen = momentum, centre_momentum, frozen
+        self.momentum, self.centre_momentum = momentum, centre_momentum
+        self.frozen, self.clip = frozen, clip
         self.views = EachOf(
             multi_crop(
                 encoder.image_size,
@@ -161,6 +168,10 @@ class DINO(Method):
         """Move the teacher towards the student, encoder and head."""
         online = nn.ModuleList([self.encoder, self.projector, self.prototypes])
         self.teacher.update(online, momentum=rising_momentum(progress, start=self.momentum))
+
+    def param_groups(self) -> list[dict[str, object]]:
+        """Return one group whose gradients are shortened tensor by tensor."""
+        return [group | {"clip": self.clip} for group in super().param_groups()]
 
     @property
     def exported(self) -> Encoder:

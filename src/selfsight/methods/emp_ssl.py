@@ -83,7 +83,11 @@ class EmpSSL(Method):
         "Epoch, 2023, arXiv 2304.03977",
         deviations="Patches keep their resolution (paper: enlarged to the image's size), which "
         "costs a quarter. What is kept is the encoder and one whole image gives its features "
-        "(paper: a layer of the head, the mean over 128 patches). AdamW instead of SGD with LARC.",
+        "(paper: a layer of the head). AdamW instead of SGD with LARC.",
+        choices="The coding rate enters with a minus and so grows; one library adds it, and its "
+        "best network gives all images one vector. epsilon is the code's 0.2, which stands where "
+        "the paper has a square. Accuracies of the paper are means over 128 crops and not "
+        "comparable.",
         fails="A step with V patches costs as much as V / 2 steps with two such views: compare "
         "methods at equal time, not at equal epochs. A coding rate near 1/2 ln(1 + d / epsilon) "
         "is a collapse.",

@@ -62,6 +62,8 @@ class Inpainting(Method):
         "overlap of hole and context with extra weight. Every random hole has the same area. The "
         "hole's colour is learned, so that the network sees where it is. The adversarial part is "
         "off; when on, the critic sees the whole picture and shares optimiser and rate.",
+        choices="Holes begin in the mean colour of the images; the released code writes its three "
+        "numbers into the wrong channels.",
         fails="A hole that is always in the centre teaches the network to look there only. Holes "
         "that are small are filled by smearing their border; pictures are blurred, because the "
         "squared error asks for the mean of all that could be there.",
@@ -98,8 +100,7 @@ class Inpainting(Method):
         """Return the squared error in the holes, and the critic's part if there is one."""
         (images,) = views
         hole = draw_holes(images, region=self.region, share=self.share)
-        paint = self.paint * self.encoder.std[:, None, None] + self.encoder.mean[:, None, None]
-        places = self.encoder.feature_map(torch.where(hole, paint, images))
+        places = self.encoder.feature_map(self._with(hole, images))
         predicted, target = self.decoder(places), self.encoder.normalise(images)
         # holes are equally large in every process, so the mean of processes' means is the mean
         loss = drawing = hole_loss(predicted, target, hole)
@@ -114,6 +115,17 @@ class Inpainting(Method):
             loss = loss + judging - judging.detach()  # its gradient, not its value
             logs = {"drawing": drawing, "fooling": fooling, "judging": judging}
         return Step(loss, watched=pooled(places), logs=logs)
+
+    def pictured(self, views: Views) -> Views:
+        """Return the images with a hole, and the whole ones that are to be drawn."""
+        (images,) = views
+        hole = draw_holes(images, region=self.region, share=self.share)
+        return [self._with(hole, images), images]
+
+    def _with(self, hole: Tensor, images: Tensor) -> Tensor:
+        """Return the images with the hole painted over."""
+        paint = self.paint * self.encoder.std[:, None, None] + self.encoder.mean[:, None, None]
+        return torch.where(hole, paint, images)
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return 1 for the mean colour in the hole; a critic that cannot tell adds ln 2."""

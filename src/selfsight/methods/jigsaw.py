@@ -22,12 +22,12 @@ from torch.nn import functional as F
 
 from selfsight.errors import UserError
 from selfsight.gather import gather
-from selfsight.method import Card, Method, Recipe, Step, Views
+from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.nets.sizes import SMALLEST, features_of, in_pixels
 from selfsight.precision import full_precision
-from selfsight.views.patches import cut_patches, normalise_patches, random_tiles
+from selfsight.views.patches import cut_patches, mosaic, normalise_patches, random_tiles
 from selfsight.views.presets import light, one_view
 
 TILES = 9
@@ -75,8 +75,10 @@ class Jigsaw(Method):
         paper="Noroozi, Favaro: Unsupervised Learning of Visual Representations by Solving Jigsaw "
         "Puzzles, ECCV 2016, arXiv 1603.09246",
         deviations="Any encoder instead of AlexNet; tiles always keep a gap; several shuffles of "
-        "the same tiles in a step; tiles are normalised as in the paper (its released code leaves "
-        "that out). The shift of colour channels is 1 px, for small images.",
+        "the same tiles in a step. The shift of colour channels is 1 px, for small images.",
+        choices="Every tile is normalised by itself, as the paper says; the released code has "
+        "that switched off, and one library leaves it out. Half of the images are grey (code 50 "
+        "%, others 30 to 66 %); the code's colour projection of others is left out.",
         fails="Brightness, colour and lines that continue from tile to tile solve the puzzle "
         "without knowledge; each is blocked. Permutations that are too alike cannot be told "
         "apart, too many are too hard: then the loss stays at ln P.",
@@ -89,15 +91,17 @@ class Jigsaw(Method):
         encoder: Encoder,
         *,
         permutations: Annotated[int, "ways to shuffle; paper up to 1000"] = 32,
-        shuffles: Annotated[int, "puzzles made from the tiles of one image in a step"] = 4,
+        shuffles: Annotated[int, "puzzles made from the tiles of one image in a step; ours"] = 4,
         tile: Annotated[float, "side of a tile, share of its cell; code 64 / 85"] = 0.7,
         gap: Annotated[float, "least gap between tiles, share of a cell; code 0"] = 0.16,
         shift: Annotated[int, "largest shift of a colour channel, px; code 2 at 64 px"] = 1,
         grey: Annotated[float, "share of images made grey; code 0.5"] = 0.5,
-        normalise: Annotated[bool, "give every tile mean 0 and the same contrast"] = True,
+        normalise: Annotated[
+            bool, "give every tile mean 0 and the same contrast; paper: yes"
+        ] = True,
         width: Annotated[int, "width of a tile's vector in the head; paper 1024"] = 128,
         hidden: Annotated[int, "width of the head's hidden layer; paper 4096"] = 512,
-        crop: Annotated[float, "smallest share of the area that tiles are cut from"] = 0.5,
+        crop: Annotated[float, "smallest share of the area that tiles are cut from; ours"] = 0.5,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -135,6 +139,22 @@ class Jigsaw(Method):
         tiles = cut_patches(images, *random_tiles(images, **self.grid), side=self.grid["tile"])
         return in_pixels(self.encoder, normalise_patches(tiles)) if self.normalise else tiles
 
+    def pictured(self, views: Views) -> Views:
+        """Return the tiles in their places, and as one puzzle."""
+        (images,) = views
+        tiles = self.cut(images)
+        index = torch.randint(len(self.permutations), (len(tiles),), device=images.device)
+        puzzle = torch.arange(len(tiles), device=images.device)[:, None]
+        return [mosaic(tiles), mosaic(tiles[puzzle, self.permutations[index]])]
+
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return ln P: all permutations, equally likely."""
         return log(len(self.permutations))
+
+    @classmethod
+    def suited(cls, situation: Situation) -> list[Adjustment]:
+        """Return the shift of channels that large tiles need, 2 px of 64 as in the code."""
+        side = int(0.7 * round(CELL * situation.image_size))
+        shift = max(1, round(2 * side / 64))
+        reason = f"tiles of {side} px; the released code shifts channels by 2 of 64 px"
+        return [Adjustment("shift", shift, reason)] if shift > 1 else []

@@ -7,6 +7,7 @@ each standardised by its own mean and variance.
 """
 
 from dataclasses import replace
+from math import isqrt
 from typing import Annotated
 
 from jaxtyping import Bool, Float
@@ -62,6 +63,9 @@ class MAE(Method):
         deviations="The decoder is 128 wide and 2 blocks deep instead of 512 and 8, for small "
         "images and processors. The encoder keeps timm's first weights. The exported features are "
         "the class token's, as in the paper's linear probe. Bilinear crops.",
+        choices="The variance of a patch is the unbiased one, so predicting 0 costs (n - 1) / n. "
+        "The paper's linear probe normalises features with batch norm; the probe here "
+        "standardises them too.",
         fails="It needs long training, and even then neighbours and linear probes read little "
         "from it: fine-tune it to see its worth. A loss that stays near 1 while positions are "
         "right means that nothing is learned; it rarely collapses.",
@@ -111,6 +115,14 @@ class MAE(Method):
             normalise=self.normalise,
         )
         return Step(loss, watched=tokens[:, 0], logs={})
+
+    def pictured(self, views: Views) -> Views:
+        """Return the images with their hidden patches in grey, and the whole ones."""
+        (images,) = views
+        order = random_order(len(images), self.patches, device=images.device)
+        hidden = masked(order, visible=self.visible).unflatten(1, (isqrt(self.patches), -1))
+        hidden = hidden.repeat_interleave(self.patch, 1).repeat_interleave(self.patch, 2)
+        return [images.where(~hidden[:, None], 0.5), images]
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return the cost of predicting 0: (n - 1) / n for standardised patches of n values."""

@@ -27,6 +27,7 @@ from selfsight.ring import Ring, nearest
 from selfsight.suiting import (
     demand_momentum,
     demand_positive,
+    demand_queue_within,
     fitted_queue,
     fitted_splits,
     slower_teacher,
@@ -64,6 +65,11 @@ class MoCo(Method):
         deviations="AdamW instead of SGD (rate 0.03, decay 1e-4). A queue of 4096 and momentum "
         "0.99, as in the authors' CIFAR demonstration. The slow copy moves after the step, not "
         "before the next. Batch norm is split within a process, keys are shuffled there only.",
+        choices="With directions = both, keys join the queue after both losses, so that no key is "
+        "a negative of its own image (a popular library enqueues in between), and the loss is the "
+        "mean (the authors' demonstration: the sum). The queue is a ring: a batch that crosses "
+        "its end goes on at its start. The slow copy averages weights and keeps batch norm "
+        "statistics of its own.",
         fails="At the start the queue is noise: the loss falls fast, then rises while real keys "
         "fill it. If batch norm gives the key away, the loss falls and the features stay poor. A "
         "momentum far too low makes keys of different age incomparable.",
@@ -78,7 +84,8 @@ class MoCo(Method):
         temperature: Annotated[float, "softmax temperature; paper 0.2 (v1 0.07)"] = 0.2,
         momentum: Annotated[float, "of the slow copy; paper 0.999, CIFAR 0.99"] = 0.99,
         directions: Annotated[
-            Literal["one", "both"], "whether each view is a query once; paper one"
+            Literal["one", "both"],
+            "one: view 1 asks, view 2 answers; both: each does both; paper one",
         ] = "one",
         splits: Annotated[int, "groups of batch norm, as on that many devices; paper 8"] = 4,
         hidden: Annotated[int, "width of the head's hidden layer; paper 2048"] = 512,
@@ -148,6 +155,10 @@ class MoCo(Method):
             *slower_teacher(situation, momentum=0.99),
             *fitted_splits(situation, splits=4),
         ]
+
+    def demand_fit(self, situation: Situation) -> None:
+        """Raise UserError for a queue longer than the data."""
+        demand_queue_within(situation, length=len(self.queue.rows))
 
     @property
     def _online(self) -> nn.Sequential:

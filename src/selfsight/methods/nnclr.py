@@ -21,7 +21,12 @@ from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
 from selfsight.ring import Ring, nearest
-from selfsight.suiting import demand_positive, fitted_queue
+from selfsight.suiting import (
+    demand_positive,
+    demand_queue_within,
+    fitted_queue,
+    stronger_colour,
+)
 from selfsight.views.presets import simclr, two_views
 
 
@@ -56,9 +61,12 @@ class NNCLR(Method):
         paper="Dwibedi, Aytar, Tompson, Sermanet, Zisserman: With a Little Help from My Friends: "
         "Nearest-Neighbor Contrastive Learning of Visual Representations, ICCV 2021, "
         "arXiv 2104.14548",
-        deviations="AdamW instead of LARS (rate 0.3). Narrower heads and a shorter queue. The "
-        "softmax runs over predictions only, not over neighbours too; both directions are "
-        "averaged.",
+        deviations="AdamW instead of LARS. Narrower heads and a shorter queue. The softmax runs "
+        "over predictions only, not over neighbours too; both directions are averaged.",
+        choices="Negatives are predictions for the other view only; one library puts neighbours "
+        "and predictions into SimCLR's loss, with terms that the paper does not have. View 1 "
+        "joins the queue after the look-up, and nothing needs labels (one library queues them for "
+        "a log).",
         fails="If the queue is longer than the data, the neighbour is an old view of the image "
         "itself and the method becomes plain contrast. In the first steps the queue is noise and "
         "so are the neighbours: that passes.",
@@ -70,12 +78,14 @@ class NNCLR(Method):
         encoder: Encoder,
         *,
         queue: Annotated[int, "vectors among which neighbours are sought; ours"] = 4096,
-        temperature: Annotated[float, "softmax temperature; paper 0.1, CIFAR 0.2"] = 0.2,
+        temperature: Annotated[float, "softmax temperature; paper 0.1, CIFAR code 0.2"] = 0.2,
         hidden: Annotated[int, "width of the projector; paper 2048"] = 1024,
         predicting: Annotated[int, "width of the predictor's hidden layer; paper 4096"] = 1024,
         projection: Annotated[int, "width of the compared vectors; paper 256"] = 256,
-        crop: Annotated[float, "smallest share of the area in a crop; SimCLR 0.08"] = 0.08,
-        colour: Annotated[float, "strength of the colour jitter; SimCLR 0.5 for CIFAR"] = 0.5,
+        crop: Annotated[float, "smallest share of the area in a crop; SimCLR's paper 0.08"] = 0.08,
+        colour: Annotated[
+            float, "strength of the colour jitter; SimCLR's paper 0.5 for CIFAR"
+        ] = 0.5,
     ) -> None:
         super().__init__()
         demand_positive({"queue": queue, "temperature": temperature})
@@ -113,5 +123,9 @@ class NNCLR(Method):
 
     @classmethod
     def suited(cls, situation: Situation) -> list[Adjustment]:
-        """Return a queue that does not hold the images themselves."""
-        return fitted_queue(situation, length=4096)
+        """Return a queue that does not hold the images themselves, and colours for large ones."""
+        return [*fitted_queue(situation, length=4096), *stronger_colour(situation)]
+
+    def demand_fit(self, situation: Situation) -> None:
+        """Raise UserError for a queue longer than the data."""
+        demand_queue_within(situation, length=len(self.queue.rows))

@@ -48,6 +48,9 @@ class RelativePatch(Method):
         deviations="Independent pairs instead of all pairs of a grid, so that the eight directions "
         "are equally frequent; the loss is a mean, not a sum; a head of one hidden layer. Patches "
         "are not blurred by down-scaling now and then: at 10 px there is nothing to spare.",
+        choices="Patches keep their gap and never touch; one library lets them touch, and lines "
+        "that go on then give the answer away. Colours are dropped or projected, as in the paper; "
+        "that library makes images grey now and then.",
         fails="It looks for any trace of the place: lines that continue across the gap, colour "
         "fringes of the lens, brightness. Each is blocked, but the features remain weak, above "
         "all on small images. Images without parts (textures) teach it nothing: the loss stays "
@@ -59,19 +62,21 @@ class RelativePatch(Method):
         self,
         encoder: Encoder,
         *,
-        patch: Annotated[float, "side of a patch, share of the image's side"] = 0.33,
+        patch: Annotated[float, "side of a patch, share of the image's side; ours"] = 0.33,
         gap: Annotated[float, "between patches, share of the image's side; paper: patch / 2"] = 0.1,
         jitter: Annotated[
             float, "largest move of a patch, share of the image's side; code: patch / 14"
         ] = 0.035,
-        pairs: Annotated[int, "pairs of patches an image and step, each in both orders"] = 4,
+        pairs: Annotated[int, "pairs of patches an image and step, each in both orders; ours"] = 4,
         colour: Annotated[
             Literal["drop", "project", "keep"],
-            "against colour fringes: keep one channel and noise, remove green-magenta, or nothing",
+            "against colour fringes: one channel and noise, no green-magenta, nothing; paper: drop",
         ] = "drop",
-        normalise: Annotated[bool, "give every patch mean 0 and the same contrast"] = True,
+        normalise: Annotated[
+            bool, "give every patch mean 0 and the same contrast; paper: yes"
+        ] = True,
         hidden: Annotated[int, "width of the head's hidden layer; paper 4096"] = 512,
-        crop: Annotated[float, "smallest share of the area that patches are cut from"] = 0.5,
+        crop: Annotated[float, "smallest share of the area that patches are cut from; ours"] = 0.5,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -112,6 +117,16 @@ class RelativePatch(Method):
         if self.normalise:
             pairs = in_pixels(self.encoder, cutting.normalise_patches(pairs))
         return pairs, directions
+
+    def pictured(self, views: Views) -> Views:
+        """Return the pair of patches as they lie to one another, the first in the middle."""
+        (images,) = views
+        pairs, directions = self.cut(images)
+        nine = torch.full_like(pairs[:, :1], 0.5).repeat(1, 9, 1, 1, 1)
+        nine[:, 4] = pairs[:, 0]
+        cell = directions + (directions >= cutting.DIRECTIONS // 2)
+        nine[torch.arange(len(nine)), cell] = pairs[:, 1]
+        return [cutting.mosaic(nine)]
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return ln 8: eight directions, equally likely."""

@@ -52,6 +52,9 @@ class Rotation(Method):
         "Image Rotations, ICLR 2018, arXiv 1803.07728",
         deviations="Any encoder instead of NIN; crops of random size instead of padded shifts. "
         "The paper's best features come from the middle of the network, not from its end.",
+        choices="The order is crop, flip, rotate; one library flips last, which swaps two labels "
+        "for half of the images and caps the accuracy at 75 %. All four turns of an image are in "
+        "one batch (there: one). Turns are counter-clockwise.",
         fails="Images without an up and down (cells, textures, aerial views) teach it nothing: "
         "the loss stays near ln 4. It cannot collapse, but it can memorise: then the accuracy on "
         "held-out images falls behind.",
@@ -78,6 +81,11 @@ class Rotation(Method):
         loss = rotation_loss(gather(logits), gather(quarters))
         accuracy = (logits.argmax(1) == quarters).float().mean()
         return Step(loss, watched=h[: len(upright)], logs={"accuracy": accuracy})
+
+    def pictured(self, views: Views) -> Views:
+        """Return the four turns of each image."""
+        (upright,) = views
+        return list(four_rotations(upright).chunk(4))
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return ln 4: four turns, equally likely."""

@@ -13,14 +13,15 @@ from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfsight.gather import gather
-from selfsight.method import Card, Method, Recipe, Step, Views
+from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
+from selfsight.suiting import demand_positive, stronger_colour
 from selfsight.views.presets import simclr, two_views
 
 
@@ -49,9 +50,13 @@ class SimCLR(Method):
         "cutting and recolouring is what the image shows, so that is what the network keeps.",
         paper="Chen, Kornblith, Norouzi, Hinton: A Simple Framework for Contrastive Learning of "
         "Visual Representations, ICML 2020, arXiv 2002.05709",
-        deviations="The loss is the paper's mean over anchors (the authors' code prints twice "
-        "that). Brightness is multiplicative, as in the authors' second version. No blur up to "
-        "64 px, as in the authors' CIFAR recipe.",
+        deviations="AdamW instead of LARS (rate 0.3). Brightness is multiplicative, as in the "
+        "authors' second version. No blur up to 64 px, as in the authors' CIFAR recipe.",
+        choices="The mean over all 2B anchors, as in the paper; Google's code prints twice that, "
+        "which is another rate for biases and norms. The denominator has the 2B - 1 other vectors "
+        "of both views, the positive too; MoCo v3 and NNCLR compare with the other view only. "
+        "Batch norm after the head's hidden layer alone (paper: none, authors' code: after every "
+        "layer). Weight decay 1e-4 (their code; paper 1e-6).",
         fails="Small batches have few negatives and learn less. A temperature far too high gives "
         "vectors that spread but do not tell images apart. Without colour jitter the network "
         "matches colour histograms.",
@@ -67,11 +72,15 @@ class SimCLR(Method):
         projection: Annotated[int, "width of the compared vectors; paper 128"] = 128,
         crop: Annotated[float, "smallest share of the area in a crop; paper 0.08"] = 0.08,
         colour: Annotated[float, "strength of the colour jitter; paper 0.5 for CIFAR"] = 0.5,
+        measure_head: Annotated[
+            bool, "measure the head's vectors too, to see why the encoder's are kept; ours"
+        ] = False,
     ) -> None:
         super().__init__()
+        demand_positive({"temperature": temperature})
         self.encoder = encoder
         self.projector = mlp([encoder.dim, hidden, projection])
-        self.temperature, self.dim = temperature, projection
+        self.temperature, self.dim, self.measure_head = temperature, projection, measure_head
         augmentation = simclr(encoder.image_size, strength=colour)
         self.views = two_views(replace(augmentation, area=(crop, 1.0)))
 
@@ -82,6 +91,10 @@ class SimCLR(Method):
         loss = nt_xent(gather(za), gather(zb), temperature=self.temperature)
         return Step(loss, watched=za, logs={})
 
+    def heads_to_measure(self) -> dict[str, nn.Module]:
+        """Return the projection head g, if asked for: the paper finds more in what it is given."""
+        return {"head": self.projector} if self.measure_head else {}
+
     def knows_nothing(self, batch: int) -> float:
         """Return the loss of independent random directions, ln(2B - 1) + 1 / (2 d t^2) roughly."""
         return log(2 * batch - 1) + 1 / (2 * self.dim * self.temperature**2)
@@ -89,3 +102,8 @@ class SimCLR(Method):
     def collapsed(self, batch: int) -> float:
         """Return ln(2B - 1): all vectors equal."""
         return log(2 * batch - 1)
+
+    @classmethod
+    def suited(cls, situation: Situation) -> list[Adjustment]:
+        """Return stronger colours for large images."""
+        return stronger_colour(situation)

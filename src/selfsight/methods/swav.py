@@ -23,10 +23,11 @@ from selfsight.nets.heads import mlp
 from selfsight.nets.prototypes import Prototypes, assignment_logs, fitting_count
 from selfsight.nets.sizes import features_of_all, small_side
 from selfsight.precision import full_precision
-from selfsight.suiting import fitted_queue
+from selfsight.suiting import demand, demand_queue_within, fitted_queue, stronger_colour
 from selfsight.views.presets import EachOf, simclr
 
 Scores = Float[Tensor, "batch prototypes"]
+CROWD = 4  # prototypes for each vector that is assigned, at most
 
 
 @torch.no_grad()
@@ -74,6 +75,10 @@ class SwAV(Method):
         deviations="AdamW instead of SGD with LARC (paper: 0.6 at batch 256, weight decay 1e-6). "
         "Fewer prototypes, a shorter queue and 2 small views, for small images. Prototypes are "
         "normalised where they are used, with a gradient, not in place.",
+        choices="Prototypes have no bias, so that scores are cosines (one library has one). The "
+        "queue is filled from queue_from on and used when it is full: a queue that is partly "
+        "zeros would claim prototypes. Biases and norms are not decayed (the authors' LARC decays "
+        "them).",
         fails="Prototypes far more than images or batch and queue cannot be used alike. Collapse: "
         "the loss stays at ln K, and mean_assignment_entropy equals assignment_entropy. Then lower "
         "epsilon to 0.03, keep the prototypes frozen longer or set small_views to 0.",
@@ -154,10 +159,26 @@ class SwAV(Method):
 
     @classmethod
     def suited(cls, situation: Situation) -> list[Adjustment]:
-        """Return fewer prototypes than images, and a queue that fits batch and images."""
-        queue = fitted_queue(situation, length=1024)
+        """Return fewer prototypes than images, a queue that fits, and colours for large images."""
+        suiting = [*fitted_queue(situation, length=1024), *stronger_colour(situation)]
         fewer = fitting_count(256, images=situation.images)
         if fewer == 256:
-            return queue
+            return suiting
         reason = f"256 would be more than a quarter of the {situation.images:,} images"
-        return [Adjustment("prototypes", fewer, reason), *queue]
+        return [Adjustment("prototypes", fewer, reason), *suiting]
+
+    def demand_fit(self, situation: Situation) -> None:
+        """Raise UserError for a queue longer than the data, or prototypes that cannot be used.
+
+        What is assigned at once, batch and queue, is to be spread evenly over the prototypes.
+        """
+        queue, prototypes = self.queue.shape[1], len(self.prototypes.weight)
+        demand_queue_within(situation, length=queue)
+        most = CROWD * (situation.batch + queue)
+        demand(
+            prototypes <= most,
+            setting="prototypes",
+            value=prototypes,
+            wanted=f"at most {most}, {CROWD} for each vector of the batch of {situation.batch} and "
+            f"the queue of {queue}; lengthen the queue or the batch",
+        )

@@ -65,9 +65,12 @@ class VICReg(Method):
         "independently. The last two forbid the cheap ways to fulfil the first.",
         paper="Bardes, Ponce, LeCun: VICReg: Variance-Invariance-Covariance Regularization for "
         "Self-Supervised Learning, ICLR 2022, arXiv 2105.04906",
-        deviations="Scaled as the authors' code (the paper prints other scales). Their "
-        "augmentation too: stronger blur on one view, solarising on the other. AdamW instead of "
-        "LARS (rate 0.2, decay 1e-6). An expander of 512 numbers instead of 8192.",
+        deviations="AdamW instead of LARS (rate 0.2, decay 1e-6). An expander of 512 numbers "
+        "instead of 8192. Crops from a fifth of the area, no blur up to 64 px.",
+        choices="The scale of the authors' code: the invariance is a mean over dimensions too "
+        "(printed: a sum), the variance term the mean of both views (the paper's listing: the "
+        "sum). A collapse costs 24.75; 49.5 elsewhere means that the variance term is not halved. "
+        "The augmentation is their code's unequal pair (paper: both views alike).",
         fails="A loss that stays at 0.99 x variance (24.75), with the variance term at 0.99: all "
         "vectors equal, usually because the rate is too high. Without the covariance term only a "
         "few dimensions are used.",

@@ -17,6 +17,7 @@ NAMES = {
     "encoder": ("This encoder", "trained by this run, frozen"),
     "untrained": ("Untrained", "the same network with random weights"),
     "pixels": ("Raw pixels", "no network at all"),
+    "head": ("Projection head", "what the loss compared; not kept"),
 }
 MOST_CLASSES = 40
 

@@ -38,8 +38,11 @@ def write_report(run: Path) -> Path:
     page = render(read_run(run))
     target, partial = run / "report.html", run / "report.html.part"
     try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(target)
+        try:
+            partial.write_text(page, encoding="utf-8")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror}") from error
     return target

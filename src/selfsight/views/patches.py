@@ -8,6 +8,7 @@ the border, because the border pixels of a resized image repeat the edge and so 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 BORDER = 1  # px
 DIRECTIONS = 8  # of a neighbour, row by row around the centre: 0 1 2 / 3 . 4 / 5 6 7
@@ -115,3 +116,10 @@ def project_colours(patches: Patches) -> Patches:
     axis = torch.tensor(GREEN_MAGENTA, device=patches.device)
     part = torch.einsum("bpchw,c->bphw", patches, axis) / axis.square().sum()
     return patches - part[:, :, None] * axis[:, None, None]
+
+
+def mosaic(tiles: Patches) -> Images:
+    """Return the nine tiles of each image as one picture, row by row, with a grey seam."""
+    framed = pad(tiles, (1, 1, 1, 1), value=0.5)
+    rows = framed.unflatten(1, (3, 3)).permute(0, 3, 1, 4, 2, 5)
+    return rows.flatten(4, 5).flatten(2, 3)

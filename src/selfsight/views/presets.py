@@ -12,6 +12,7 @@ from torch import Tensor
 from selfsight.views.augmentation import Augmentation, Images, unit_range
 
 __all__ = [
+    "UNBLURRED",
     "Augmentation",
     "EachOf",
     "Images",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 Views: TypeAlias = list[Float[Tensor, "batch channels _h _w"]]
+UNBLURRED = 64  # px; up to here no recipe blurs, as SimCLR does not on CIFAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,4 +118,4 @@ def _byol(
 
 
 def _blur(probability: float, size: int) -> float:
-    return probability if size > 64 else 0.0
+    return probability if size > UNBLURRED else 0.0

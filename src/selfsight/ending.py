@@ -1,0 +1,54 @@
+"""What may end a run before its time, and what the user is then told: Ctrl-C and full disks."""
+
+import errno
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from selfsight.errors import Interrupted, UserError
+from selfsight.run import Run
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+
+
+@contextmanager
+def resumable(run: Run) -> Iterator[None]:
+    """Turn Ctrl-C and a disk that takes no more into messages that say how to go on.
+
+    What was half written is removed. Raises Interrupted and UserError.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        run.drop_partial_files()
+        raise Interrupted("interrupted; continue with the same command and --resume") from None
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        run.drop_partial_files()
+        raise UserError(
+            f"cannot write to {run.path}: {error.strerror}; mend that and continue with --resume"
+        ) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C into an event, so that the step under way ends before the run stops."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+        pressed.set()
+        signal.signal(signal.SIGINT, before)  # a second Ctrl-C is not waited for
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
