@@ -69,7 +69,7 @@ def test_lower_layers_move_less():
 def test_the_same_function_trains_from_scratch_and_learns_what_a_probe_cannot():
     encoder = small_encoder()
     start = probed(encoder, TRAIN, seed=0, device="cpu")
-    found = finetune(encoder, TRAIN, seed=0, lowest=FROM_SCRATCH, effort=0.6)
+    found = finetune(encoder, TRAIN, seed=0, manner=FROM_SCRATCH, effort=0.6)
     untrained = (start.predict(TEST) == TEST.labels.index).mean()
     assert (found.predict(TEST) == TEST.labels.index).mean() > untrained + 0.1
     assert contents(encoder) == contents(small_encoder())  # the given one stays as it is
@@ -87,8 +87,8 @@ def test_it_repeats_and_leaves_the_random_state_alone():
 
 def test_every_arm_is_tuned_alike():
     told: list[list[tuple[float, str, int]]] = []
-    for lowest in (module.FINE_TUNING, FROM_SCRATCH):
-        found = finetune(small_encoder(), TRAIN, seed=0, effort=0.1, lowest=lowest)
+    for manner in (module.FINE_TUNING, FROM_SCRATCH):
+        found = finetune(small_encoder(), TRAIN, seed=0, effort=0.1, manner=manner)
         told.append([(trial.rate, trial.steps) for trial in found.trials[: len(module.RATES)]])
         assert len(found.trials) == len(module.RATES) + len(module.VIEWS) - 1 + 1
         assert found.held_back == 6

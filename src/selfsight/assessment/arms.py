@@ -7,7 +7,7 @@ from pathlib import Path
 from selfsight.assessment.weights import timm_encoder
 from selfsight.errors import UserError
 from selfsight.evaluation.embed import Encode, encoder_function
-from selfsight.evaluation.finetune import FINE_TUNING, FROM_SCRATCH
+from selfsight.evaluation.finetune import FINE_TUNING, FROM_SCRATCH, Manner
 from selfsight.evaluation.pixels import pixel_features
 from selfsight.formats import load_encoder
 from selfsight.measure import untrained
@@ -19,7 +19,7 @@ class Arm:
     """One way to classify images with few labels.
 
     size: of the images that it sees, in px. encode: its frozen features, or None if it has none.
-    network: by seed, what is trained with labels, or None if nothing is; lowest: as in `finetune`.
+    network: by seed, what is trained with labels, or None if nothing is; manner: as in `finetune`.
     """
 
     name: str
@@ -27,11 +27,11 @@ class Arm:
     size: int
     encode: Encode | None
     network: Callable[[int], Encoder] | None
-    lowest: float = FINE_TUNING
+    manner: Manner = FINE_TUNING
 
     def protocols(self, asked: Sequence[str]) -> tuple[str, ...]:
         """Return those of the protocols that this arm can be measured by."""
-        if self.lowest == FROM_SCRATCH:
+        if self.manner == FROM_SCRATCH:
             return ("scratch",)
         frozen = self.encode is not None
         return tuple(

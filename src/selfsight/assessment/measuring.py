@@ -80,7 +80,7 @@ def _trained(
         arm.network(cell.seed),
         train.part(rows),
         seed=cell.seed,
-        lowest=arm.lowest,
+        manner=arm.manner,
         effort=bench.effort,
         device=bench.device,
         precision=bench.precision,

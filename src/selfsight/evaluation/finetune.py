@@ -23,13 +23,12 @@ from jaxtyping import Bool, Int64
 from selfsight.data.images import ImageSet, quiet
 from selfsight.errors import UserError
 from selfsight.evaluation.linear import stratified_mask
-from selfsight.evaluation.supervision import VIEWS, Classifier, Course, probed, trained
+from selfsight.evaluation.supervision import VIEWS, Classifier, Course, blank, probed, trained
 from selfsight.nets.encoder import Encoder
 
 Tick = Callable[[], None]
 
 RATES = (1e-3, 2e-4, 5e-3)  # of AdamW, at the classifier; the first is the default
-FINE_TUNING, FROM_SCRATCH = 0.1, 1.0  # share of the rate at the layer that sees the pixels
 VIEWS_PER_LABEL = 250  # for one label; falls with the cube root of their number
 BATCHES = (32, 256)  # least and most
 RACE = 0.2  # share of the steps
@@ -37,6 +36,18 @@ LOOKS = 8
 HELD_BACK = 0.2
 MOST_HELD_BACK = 1_000
 KEPT = 0.05  # where so little was held back, the winner is not trained anew with all labels
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the network stands at the start. lowest: rate at the layer that sees the pixels."""
+
+    lowest: float  # as a share of the classifier's
+    start: Callable[..., Classifier]
+
+
+FINE_TUNING = Manner(0.1, probed)  # of a pretrained encoder
+FROM_SCRATCH = Manner(1.0, blank)  # of a fresh one
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ def finetune(
     images: ImageSet,
     *,
     seed: int,
-    lowest: float = FINE_TUNING,
+    manner: Manner = FINE_TUNING,
     frozen: int = 0,
     effort: float = 1.0,
     device: str = "cpu",
@@ -81,9 +92,8 @@ def finetune(
 ) -> Finetuned:
     """Return a copy of the encoder, all of it trained on the images' labels, with a classifier.
 
-    lowest: the share of the rate at the layer that sees the pixels: FINE_TUNING for a pretrained
-    encoder, FROM_SCRATCH for a fresh one. frozen: layers (`layers_of`) that stay as they are,
-    counted from the pixels; with all of them frozen the result is the linear probe. effort: times
+    manner: FINE_TUNING for a pretrained encoder, FROM_SCRATCH for a fresh one. frozen: layers (`layers_of`) that stay as they are,
+    counted from the pixels; fine-tuning with all of them frozen gives the linear probe. effort: times
     the steps. precision: "fp32" or "bf16". `progress("training with labels", done, total)` counts
     views. Images without a label are left out. Raises UserError for fewer than two classes.
     """
@@ -91,7 +101,13 @@ def finetune(
     if len(np.unique(images.labels.index)) < 2:
         raise UserError("training with labels needs two or more classes")
     course = _first_course(
-        encoder, images, effort=effort, lowest=lowest, frozen=frozen, precision=precision, seed=seed
+        encoder,
+        images,
+        effort=effort,
+        lowest=manner.lowest,
+        frozen=frozen,
+        precision=precision,
+        seed=seed,
     )
     share = min(HELD_BACK, MOST_HELD_BACK / len(images))
     labels, rng = images.labels.index, np.random.default_rng(seed)
@@ -99,16 +115,16 @@ def finetune(
     tick = _counter(course, held_back, progress)
     encoder = deepcopy(encoder).to(device)
     if not held_back.any():
-        start = probed(encoder, images, seed=seed, device=device)
+        start = manner.start(encoder, images, seed=seed, device=device)
         last = _last(start, images, course=course, tick=tick)
         return _result(last, course, stop=course.steps, held_back=0, trials=())
     part, judges = images.part(np.flatnonzero(~held_back)), images.part(np.flatnonzero(held_back))
-    start = probed(encoder, part, seed=seed, device=device)
+    start = manner.start(encoder, part, seed=seed, device=device)
     course, trials = _raced(start, part, judges, course=course, tick=tick)
     best, stop, accuracy = _watched(start, part, judges, course=course, tick=tick)
     trials += (Trial(course.rate, course.views, stop, accuracy),)
     if held_back.mean() > KEPT:
-        start = probed(encoder, images, seed=seed, device=device)
+        start = manner.start(encoder, images, seed=seed, device=device)
         best = _last(start, images, course=replace(course, steps=stop), tick=tick)
     return _result(best, course, stop=stop, held_back=int(held_back.sum()), trials=trials)
 

@@ -45,7 +45,6 @@ LINEAR = {
     f"of at most {SWEEP_ROWS} training images; {UNSWEPT:g} where no class has two",
 }
 TRAINED = {
-    "start": "the linear probe of the network's features; its classifier is trained on",
     "optimiser": f"AdamW, weight decay {WEIGHT_DECAY:g}, gradients cut to length 1, labels "
     f"smoothed by {SMOOTHING:g}; the rate rises over {WARM_UP:.0%} of the steps, then half a "
     "cosine; batch norm in training mode",
@@ -60,11 +59,13 @@ TRAINED = {
     f"{KEPT:.0%} were held back. With one label a class: rate {RATES[0]:g}, {VIEWS[0]}, all steps",
 }
 FINETUNE = TRAINED | {
-    "layers": f"all; the rate falls from the classifier to {FINE_TUNING:g} of it at the first "
-    "layer, geometrically"
+    "start": "the linear probe; its classifier is trained on with the network",
+    "layers": "all; the rate falls geometrically from the classifier to "
+    f"{FINE_TUNING.lowest:g} of it at the first layer",
 }
 SCRATCH = TRAINED | {
-    "layers": "all, with one rate, from fresh random weights for each seed",
+    "start": "fresh random weights for each seed, and a classifier that is zero",
+    "layers": "all, with one rate",
     "same as fine-tuning": "network, views, labelled images, budget, rates, tuning and stopping",
 }
 CLUSTERS = {

@@ -1,8 +1,8 @@
 """Training with labels: an encoder and a linear classifier on it, moved together by AdamW.
 
-The classifier works on standardised features and starts as the linear probe's solution (Kumar et
-al., 2022, arXiv 2202.10054): before the first step the whole is the linear probe, and with every
-layer frozen there is nothing left to move. Rates rise over the first tenth of the steps and then
+The classifier works on standardised features. Fine-tuning starts it as the linear probe's solution
+(Kumar et al., 2022, arXiv 2202.10054): before the first step the whole is the linear probe, and with
+every layer frozen there is nothing left to move. From scratch it starts at zero. Rates rise over the first tenth of the steps and then
 fall along half a cosine; the classifier has the full rate, the encoder's layers less and less
 towards the pixels (geometrically, as in BEiT and MAE). Labels are smoothed by 0.1. Everything
 random in step k is drawn from a generator seeded by (seed, k).
@@ -86,6 +86,17 @@ def probed(encoder: Encoder, images: ImageSet, *, seed: int, device: str) -> Cla
     """Return the encoder with the linear probe of its features as classifier."""
     features = embed(encoder_function(encoder, device), images)
     return Classifier(encoder, probe_of(features, seed=seed))
+
+
+def blank(encoder: Encoder, images: ImageSet, *, seed: int, device: str) -> Classifier:
+    """Return the encoder with a classifier of its standardised features that is zero."""
+    probe = probed(encoder, images, seed=seed, device=device).probe
+    nothing = Fitted(
+        torch.zeros_like(probe.fitted.weights),
+        torch.zeros_like(probe.fitted.offsets),
+        converged=True,
+    )
+    return Classifier(encoder, replace(probe, fitted=nothing, regularisation=0.0, sweep=()))
 
 
 def trained(
