@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from selfsight import __version__
 from selfsight.assessment.classes import balanced, confusion, recalls
 from selfsight.assessment.closing import closing, main_protocol
 from selfsight.assessment.contrasts import SCRATCH, Contrast, Way, contrasts, overtaking, title
@@ -27,6 +28,7 @@ def summary(assessment: Assessment) -> dict[str, Any]:
     tasks = [_task(assessment, name) for name in assessment.tasks]
     content = {
         "kind": "assessment",
+        "selfsight": __version__,
         "encoder": plan.encoder,
         "arms": {name: arm.about for name, arm in assessment.arms.items()},
         "seeds": list(plan.seeds),

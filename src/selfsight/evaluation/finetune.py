@@ -92,10 +92,11 @@ def finetune(
 ) -> Finetuned:
     """Return a copy of the encoder, all of it trained on the images' labels, with a classifier.
 
-    manner: FINE_TUNING for a pretrained encoder, FROM_SCRATCH for a fresh one. frozen: layers (`layers_of`) that stay as they are,
-    counted from the pixels; fine-tuning with all of them frozen gives the linear probe. effort: times
-    the steps. precision: "fp32" or "bf16". `progress("training with labels", done, total)` counts
-    views. Images without a label are left out. Raises UserError for fewer than two classes.
+    manner: FINE_TUNING for a pretrained encoder, FROM_SCRATCH for a fresh one. frozen: layers
+    (`layers_of`) that stay as they are, counted from the pixels; fine-tuning with all of them
+    frozen gives the linear probe. effort: times the steps. precision: "fp32" or "bf16".
+    `progress("training with labels", done, total)` counts views. Images without a label are left
+    out. Raises UserError for fewer than two classes.
     """
     images = images.part(np.flatnonzero(images.labels.index >= 0))
     if len(np.unique(images.labels.index)) < 2:

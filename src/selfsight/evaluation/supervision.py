@@ -1,11 +1,12 @@
 """Training with labels: an encoder and a linear classifier on it, moved together by AdamW.
 
 The classifier works on standardised features. Fine-tuning starts it as the linear probe's solution
-(Kumar et al., 2022, arXiv 2202.10054): before the first step the whole is the linear probe, and with
-every layer frozen there is nothing left to move. From scratch it starts at zero. Rates rise over the first tenth of the steps and then
-fall along half a cosine; the classifier has the full rate, the encoder's layers less and less
-towards the pixels (geometrically, as in BEiT and MAE). Labels are smoothed by 0.1. Everything
-random in step k is drawn from a generator seeded by (seed, k).
+(Kumar et al., 2022, arXiv 2202.10054): before the first step the whole is the linear probe, and
+with every layer frozen there is nothing left to move. From scratch it starts at zero. Rates rise
+over the first tenth of the steps and then fall along half a cosine; the classifier has the full
+rate, in fine-tuning the encoder's layers less and less towards the pixels (geometrically, as in
+BEiT and MAE). Labels are smoothed by 0.1. Everything random in step k is drawn from a generator
+seeded by (seed, k).
 """
 
 import math
