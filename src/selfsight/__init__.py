@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from selfsight.commands.assessing import assess
     from selfsight.commands.comparing import compare
     from selfsight.commands.diagnosing import diagnose
     from selfsight.commands.embedding import embed
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "train": "commands.training",
+    "assess": "commands.assessing",
     "evaluate": "commands.evaluating",
     "compare": "commands.comparing",
     "study": "commands.studying",
@@ -48,6 +50,7 @@ __all__ = [
     "Step",
     "UserError",
     "__version__",
+    "assess",
     "compare",
     "diagnose",
     "embed",

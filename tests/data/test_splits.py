@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from selfsight.data.splits import (
     batch_rows,
+    endless_rows,
     share_of,
     split,
     stratified_sample,
+    stratified_share,
     stratified_subset,
 )
 from selfsight.errors import UserError
@@ -93,3 +95,20 @@ def test_the_order_is_this_one_on_every_machine() -> None:
 def test_a_batch_larger_than_the_set_is_refused() -> None:
     with pytest.raises(UserError, match=r"must lie in 1\.\.7"):
         batch_rows(0, images=7, batch=8, seed=0)
+
+
+def test_a_share_of_every_class_has_at_least_one_of_each_and_grows_by_adding() -> None:
+    labels = np.array([0] * 50 + [1] * 3 + [-1] * 20 + [7] * 30)
+    few, many = (stratified_share(labels, share=share, seed=0) for share in (0.1, 0.5))
+    assert np.bincount(labels[few], minlength=8).tolist() == [5, 1, 0, 0, 0, 0, 0, 3]
+    assert set(few) < set(many)
+    everything = stratified_share(labels, share=1.0, seed=0)
+    assert everything.tolist() == np.flatnonzero(labels >= 0).tolist()
+
+
+def test_endless_rows_show_every_image_as_often_as_any_other() -> None:
+    rows = [endless_rows(step, images=7, batch=16, seed=1) for step in range(20)]
+    counts = np.bincount(np.concatenate(rows), minlength=7)
+    assert counts.max() - counts.min() <= 1
+    assert all(np.bincount(batch, minlength=7).min() >= 1 for batch in rows)
+    assert np.array_equal(rows[3], endless_rows(3, images=7, batch=16, seed=1))

@@ -67,3 +67,17 @@ def test_a_higher_level_is_wider():
     correct = answers(100, 0.6)
     wide, narrow = (accuracy_interval(correct, seed=1, level=level) for level in (0.99, 0.5))
     assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_the_bootstrap_covers_at_its_nominal_rate():
+    rng = np.random.default_rng(0)
+    trials, n = 600, 300
+    covered, paired = 0, 0
+    for trial in range(trials):
+        first, second = rng.random(n) < 0.7, rng.random(n) < 0.6
+        alone = accuracy_interval(first, seed=trial, resamples=1000)
+        covered += alone.low <= 0.7 <= alone.high
+        found = difference_interval(first, second, seed=trial, resamples=1000)
+        paired += found.low <= 0.1 <= found.high
+    assert covered / trials == pytest.approx(0.95, abs=0.025)
+    assert paired / trials == pytest.approx(0.95, abs=0.025)

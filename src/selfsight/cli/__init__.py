@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": "Train an encoder on images and measure it.",
-    "evaluate": "Measure a frozen encoder beside an untrained one and raw pixels.",
+    "evaluate": "Measure an encoder beside what costs less, with few labels and with many.",
     "compare": "Compare methods on one equal budget: ranked, with spread, on one page.",
     "study": "Show how methods depend on one setting: the trend, with spread, on one page.",
     "diagnose": "Examine an encoder: quality without labels, collapse, shortcuts.",

@@ -54,6 +54,22 @@ def stratified_subset(
     return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *chosen]))
 
 
+def stratified_share(
+    labels: Int[np.ndarray, "images"], *, share: float, seed: int
+) -> Int[np.ndarray, "rows"]:
+    """Return the rows of a share of every class, at least one of each, sorted.
+
+    Rows with label -1 are in no class. A smaller share lies within a larger one.
+    """
+    order = _order(len(labels), (seed, SUBSET))
+    shuffled = labels[order]
+    chosen = [np.empty(0, dtype=np.int64)]
+    for label in np.unique(labels[labels >= 0]):
+        members = order[shuffled == label]
+        chosen.append(members[: max(1, round(share * len(members)))])
+    return np.sort(np.concatenate(chosen))
+
+
 def stratified_sample(
     labels: Int[np.ndarray, "images"], *, count: int, seed: int
 ) -> Int[np.ndarray, "rows"]:
@@ -80,6 +96,19 @@ def batch_rows(step: int, *, images: int, batch: int, seed: int) -> Int[np.ndarr
         raise UserError(f"batch is {batch}; with {images} images it must lie in 1..{images}")
     epoch, number = divmod(step, images // batch)
     return _epoch(images, seed, epoch)[number * batch : (number + 1) * batch].copy()
+
+
+def endless_rows(step: int, *, images: int, batch: int, seed: int) -> Int[np.ndarray, "batch"]:
+    """Return the rows of the batch at a step, counted from 0, of one order without end.
+
+    Epochs follow one another without a gap, so a batch may be larger than the set: it then holds
+    every image as often as any other, give or take one.
+    """
+    places = np.arange(step * batch, (step + 1) * batch)
+    epochs, within = np.divmod(places, images)
+    return np.concatenate(
+        [_epoch(images, seed, int(epoch))[within[epochs == epoch]] for epoch in np.unique(epochs)]
+    )
 
 
 @lru_cache(maxsize=2)

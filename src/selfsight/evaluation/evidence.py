@@ -9,16 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from selfsight.errors import UserError
+from selfsight.evaluation import protocols
 from selfsight.evaluation.interval import LEVEL, RESAMPLES, Interval, difference_interval
-from selfsight.evaluation.knn import TEMPERATURE
-from selfsight.evaluation.linear import (
-    HELD_BACK,
-    MAX_STEPS,
-    STRENGTHS,
-    SWEEP_ROWS,
-    TOLERANCE,
-    UNSWEPT,
-)
+from selfsight.evaluation.linear import MAX_STEPS
 from selfsight.evaluation.rows import Row, hits, measure, row_from_json, row_to_json
 
 __all__ = ["Difference", "Evidence", "measure"]
@@ -78,28 +71,18 @@ class Evidence:
         return {
             "split": f"fitted on {row.train_images} labelled training images, read once on "
             f"{row.test_images} labelled test images; every setting was chosen on training labels",
-            "feature": "output of the frozen encoder, before any projection head"
-            + (" (row head: after it)" if any(row.name == "head" for row in self.rows) else "")
-            + "; images without augmentation; batch norm with its running statistics",
-            "pixels": "area-averaged to at most 32 x 32 pixels, flattened",
-            "knn": {
-                "normalisation": "each feature vector divided by its length",
-                "metric": "cosine",
-                "weighting": "exp(cosine / temperature), equal votes to the lowest class",
+            "feature": protocols.FEATURE
+            + (
+                "; row head: after its head" if any(row.name == "head" for row in self.rows) else ""
+            ),
+            "pixels": protocols.PIXELS,
+            "knn": protocols.KNN
+            | {
                 "neighbours": row.neighbours,
-                "temperature": TEMPERATURE,
                 "bank": f"all {row.train_images} labelled training images",
             },
-            "linear": {
-                "model": "multinomial logistic regression on all labelled training images",
-                "normalisation": "each dimension to mean 0, deviation 1 of the training part",
-                "solver": f"L-BFGS until the largest gradient per image is {TOLERANCE:g}, "
-                f"at most {MAX_STEPS} steps",
-                "regularisation": "strength / 2 x squared weights, against the sum of losses; of "
-                + ", ".join(f"{strength:g}" for strength in STRENGTHS)
-                + f" the most accurate on {HELD_BACK:.0%} of the labels of each class, "
-                f"of at most {SWEEP_ROWS} training images; {UNSWEPT:g} where no class has two",
-            },
+            "linear": {"model": "multinomial logistic regression on all labelled training images"}
+            | protocols.LINEAR,
             "interval": f"{LEVEL:.0%} percentile bootstrap over test images, {RESAMPLES} "
             "resamples; differences are paired; the spread over training runs is not in it",
             "balanced accuracy": "mean over classes of the share read right",

@@ -66,41 +66,77 @@ class Fitted:
 
     def predict(self, features: Float[Tensor, "images dim"]) -> Int64[Tensor, "images"]:
         """Return the class of every image; of equal ones the lowest."""
-        scores = features @ self.weights.to(features.dtype) + self.offsets
         # numpy's argmax takes the first of equals, torch's any.
-        return torch.from_numpy(scores.numpy().argmax(axis=1))
+        return torch.from_numpy(self.scores(features).numpy().argmax(axis=1))
+
+    def scores(self, features: Float[Tensor, "images dim"]) -> Float64[Tensor, "images classes"]:
+        """Return the logits of every image."""
+        return features @ self.weights.to(features.dtype) + self.offsets
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A fitted linear probe: standardisation and classifier, and how it was set."""
+
+    centre: Float32[np.ndarray, "dim"]
+    scale: Float32[np.ndarray, "dim"]
+    fitted: Fitted
+    regularisation: float  # the chosen strength
+    sweep: tuple[tuple[float, float], ...]  # (strength, accuracy on the held-back labels)
+
+    def predict(self, features: Float32[np.ndarray, "images dim"]) -> Int64[np.ndarray, "images"]:
+        """Return the class of every image; of equal ones the lowest."""
+        found: Int64[np.ndarray, "images"] = self.scores(features).numpy().argmax(axis=1)
+        return found
+
+    def scores(
+        self, features: Float32[np.ndarray, "images dim"]
+    ) -> Float64[Tensor, "images classes"]:
+        """Return the logits of every image."""
+        queries = torch.from_numpy((features - self.centre) * self.scale)
+        return self.fitted.scores(queries.double() if features.size <= DOUBLE else queries)
 
 
 def linear_probe(train: Embeddings, test: Embeddings, *, seed: int) -> LinearProbe:
-    """Return the linear probe's answers for the labelled images of `test`.
+    """Return the linear probe's answers for the labelled images of `test`; see `probe_of`."""
+    found = probe_of(train, seed=seed)
+    return LinearProbe(
+        found.predict(test.labelled().features),
+        found.regularisation,
+        found.sweep,
+        converged=found.fitted.converged,
+    )
+
+
+def probe_of(train: Embeddings, *, seed: int) -> Probe:
+    """Return the linear probe fitted on the labelled images of `train`.
 
     The seed decides which training labels choose the strength. A class with one image is fitted
     and never held back. Raises UserError if the training labels name fewer than two classes, or
     where `Embeddings.labelled` does.
     """
-    train, test = train.labelled(), test.labelled()
+    train = train.labelled()
     classes = int(train.labels.max()) + 1
     if len(np.unique(train.labels)) < 2:
         raise UserError("a linear probe needs training labels of two or more classes; there is one")
     precision = torch.float64 if train.features.size <= DOUBLE else torch.float32
-    features, queries = (
-        part.to(precision) for part in _standardised(train.features, test.features)
-    )
+    centre, scale = _scaling(train.features)
+    features = torch.from_numpy((train.features - centre) * scale).to(precision)
     labels = torch.from_numpy(train.labels)
 
     rng = np.random.default_rng(seed)
-    chosen = _stratified(train.labels, min(1.0, SWEEP_ROWS / len(train)), rng, smallest=1)
+    chosen = stratified_mask(train.labels, min(1.0, SWEEP_ROWS / len(train)), rng, smallest=1)
     axes, variances = _principal(features[chosen])
     problem = Problem(features, labels, axes, variances, classes)
 
-    held_back = chosen & _stratified(np.where(chosen, train.labels, -1), HELD_BACK, rng, smallest=2)
+    held_back = chosen & stratified_mask(
+        np.where(chosen, train.labels, -1), HELD_BACK, rng, smallest=2
+    )
     sweep, start = _sweep(problem, torch.from_numpy(chosen), torch.from_numpy(held_back))
     # Of equals the strongest, which comes first.
     strength = max(sweep, key=lambda pair: pair[1])[0] if sweep else UNSWEPT
     fitted = fit(problem, strength=strength, start=start[strength])
-    return LinearProbe(
-        fitted.predict(queries).numpy(), strength, tuple(sweep), converged=fitted.converged
-    )
+    return Probe(centre, scale, fitted, strength, tuple(sweep))
 
 
 def fit(problem: Problem, *, strength: float, start: Fitted) -> Fitted:
@@ -172,17 +208,16 @@ def _sweep(
     return sweep, found
 
 
-def _standardised(
-    train: Float32[np.ndarray, "images dim"], test: Float32[np.ndarray, "queries dim"]
-) -> tuple[Float[Tensor, "images dim"], Float32[Tensor, "queries dim"]]:
-    """Return both parts with the training part's mean 0 and deviation 1, in each dimension."""
+def _scaling(
+    train: Float32[np.ndarray, "images dim"],
+) -> tuple[Float32[np.ndarray, "dim"], Float32[np.ndarray, "dim"]]:
+    """Return what to subtract from and to multiply with each dimension: mean 0, deviation 1."""
     mean = train.mean(axis=0, dtype=np.float64)
     deviation = train.std(axis=0, dtype=np.float64)
     # A dimension that varies by no more than float32 rounds is constant: its dust is no signal.
     constant = deviation <= 1e-6 * np.abs(mean)
     scale = np.where(constant, 0, 1 / np.where(constant, 1, deviation)).astype(np.float32)
-    centre = mean.astype(np.float32)
-    return torch.from_numpy((train - centre) * scale), torch.from_numpy((test - centre) * scale)
+    return mean.astype(np.float32), scale
 
 
 def _principal(
@@ -201,7 +236,7 @@ def _principal(
     return axes, variances.clamp(min=0)
 
 
-def _stratified(
+def stratified_mask(
     labels: Int64[np.ndarray, "images"], share: float, rng: np.random.Generator, *, smallest: int
 ) -> Bool[np.ndarray, "images"]:
     """Return a mask with a share, but at least one, of every class of `smallest` images or more.

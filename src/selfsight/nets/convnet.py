@@ -5,7 +5,7 @@ Five blocks of 3x3 convolution, batch norm and ReLU; three of them halve the map
 32 px (a ResNet-18 with the small stem: 556 million).
 
 It speaks the few words of timm that the encoder uses: `num_features`, `feature_info`,
-`forward_features`, `forward_intermediates`.
+`forward_features`, `forward_intermediates`, `group_matcher`.
 """
 
 from jaxtyping import Float
@@ -31,6 +31,10 @@ class ConvNet(nn.Module):
                 {"num_chs": width, "reduction": reduction, "module": f"blocks.{place}"}
             )
         self.blocks = nn.ModuleList(blocks)
+
+    def group_matcher(self, *, coarse: bool) -> dict[str, str]:  # noqa: ARG002
+        """Return the pattern by which timm sorts weights into layers: each block is one."""
+        return {"stem": r"^blocks\.0", "blocks": r"^blocks\.(\d+)"}
 
     def forward(self, pixels: Float[Tensor, "b channels h w"]) -> Float[Tensor, "b dim"]:
         """Return the mean over the places of the last map."""

@@ -1,0 +1,1 @@
+"""What pretraining is worth: every arm with the same few labels, from cells on disk to a page."""

@@ -1,0 +1,80 @@
+"""The protocols in words, as every table of numbers must state them."""
+
+from selfsight.evaluation.clusters import FITTED, STARTS
+from selfsight.evaluation.finetune import (
+    BATCHES,
+    FINE_TUNING,
+    KEPT,
+    LOOKS,
+    MOST_HELD_BACK,
+    RACE,
+    RATES,
+    VIEWS_PER_LABEL,
+)
+from selfsight.evaluation.finetune import HELD_BACK as TUNED_ON
+from selfsight.evaluation.knn import TEMPERATURE
+from selfsight.evaluation.linear import (
+    HELD_BACK,
+    MAX_STEPS,
+    STRENGTHS,
+    SWEEP_ROWS,
+    TOLERANCE,
+    UNSWEPT,
+)
+from selfsight.evaluation.retrieval import QUERIES
+from selfsight.evaluation.supervision import SMOOTHING, VIEWS, WARM_UP, WEIGHT_DECAY
+
+FEATURE = (
+    "output of the frozen encoder, before any projection head; images without augmentation; "
+    "batch norm with its running statistics"
+)
+PIXELS = "area-averaged to at most 32 x 32 pixels, flattened"
+KNN = {
+    "normalisation": "each feature vector divided by its length",
+    "metric": "cosine",
+    "weighting": "exp(cosine / temperature), equal votes to the lowest class",
+    "temperature": TEMPERATURE,
+}
+LINEAR = {
+    "normalisation": "each dimension to mean 0, deviation 1 of the training part",
+    "solver": f"L-BFGS until the largest gradient per image is {TOLERANCE:g}, "
+    f"at most {MAX_STEPS} steps",
+    "regularisation": "strength / 2 x squared weights, against the sum of losses; of "
+    + ", ".join(f"{strength:g}" for strength in STRENGTHS)
+    + f" the most accurate on {HELD_BACK:.0%} of the labels of each class, "
+    f"of at most {SWEEP_ROWS} training images; {UNSWEPT:g} where no class has two",
+}
+TRAINED = {
+    "optimiser": f"AdamW, weight decay {WEIGHT_DECAY:g}, gradients cut to length 1, labels "
+    f"smoothed by {SMOOTHING:g}; the rate rises over {WARM_UP:.0%} of the steps, then half a "
+    "cosine; batch norm in training mode",
+    "budget": f"{VIEWS_PER_LABEL} n^(2/3) views for n labels, times the effort, in batches of "
+    f"about n / 8, from {BATCHES[0]} to {BATCHES[1]}",
+    "tuning": f"on {TUNED_ON:.0%} of the labels of each class, at most {MOST_HELD_BACK:,}: rates "
+    + ", ".join(f"{rate:g}" for rate in sorted(RATES))
+    + f" through {RACE:.0%} of the steps, then, with the best of them, views of "
+    + "; ".join(VIEWS)
+    + f"; the best through all steps, stopped at the best of {LOOKS} places or at the probe; then "
+    "anew with all labels up to there, unless fewer than "
+    f"{KEPT:.0%} were held back. With one label a class: rate {RATES[0]:g}, {VIEWS[0]}, all steps",
+}
+FINETUNE = TRAINED | {
+    "start": "the linear probe; its classifier is trained on with the network",
+    "layers": "all; the rate falls geometrically from the classifier to "
+    f"{FINE_TUNING.lowest:g} of it at the first layer",
+}
+SCRATCH = TRAINED | {
+    "start": "fresh random weights for each seed, and a classifier that is zero",
+    "layers": "all, with one rate",
+    "same as fine-tuning": "network, views, labelled images, budget, rates, tuning and stopping",
+}
+CLUSTERS = {
+    "fit": f"k-means on at most {FITTED:,} labelled training images without their labels; k is "
+    f"the number of classes; best of {STARTS} starts; features divided by their length",
+    "scores": "NMI (arithmetic mean) and ARI with the labels of the test images; accuracy after "
+    "each cluster was named for one class by the training labels (Hungarian method)",
+}
+RETRIEVAL = (
+    f"mean average precision of at most {QUERIES:,} test images as queries to all labelled "
+    "training images, ranked by cosine"
+)
