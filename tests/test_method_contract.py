@@ -195,7 +195,7 @@ def test_thirty_steps_on_fixed_images_lower_the_loss_well_below_knowing_nothing(
     records = list(training.steps(30, of=30, batch=64, lr=2e-3))
     method, loss = training.method, sum(record.loss for record in records[-3:]) / 3
     untrained = sum(losses_without_learning(name, 30)[-3:]) / 3
-    for nothing, least in ((method.knows_nothing(64), 0.15), (untrained, 0.05)):
+    for nothing, least in ((method.knows_nothing(64), 0.1), (untrained, 0.03)):
         learned = (nothing - loss) / (nothing - method.perfect)
         assert learned > least, f"{loss:.3f} is near {nothing:.3f}, which knows nothing"
     if method.collapsed(64) is not None:  # equal vectors are a cheap way to a low loss
