@@ -262,6 +262,41 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on(
     assert Run.open(out).verdict
 
 
+def test_a_queue_longer_than_the_data_is_refused_and_nothing_is_left(
+    folder, cache, tmp_path
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(UserError, match="queue is 4000; it must be at most 86, the training"):
+        selfsight.train(
+            folder,
+            out=out,
+            method="moco",
+            steps=1,
+            cache=cache,
+            quiet=True,
+            method_settings={"queue": 4000},
+            **QUICK,
+        )
+    assert not out.exists()
+
+
+def test_a_head_is_measured_beside_the_encoder_if_asked_for(folder, cache, tmp_path) -> None:
+    run = selfsight.train(
+        folder,
+        out=tmp_path / "run",
+        steps=1,
+        cache=cache,
+        quiet=True,
+        method_settings={"measure_head": True},
+        **QUICK,
+    )
+    names = [row["name"] for row in run.evidence["rows"]]
+    assert names == ["encoder", "untrained", "pixels", "head"]
+    assert [found["second"] for found in run.evidence["differences"]] == names[1:]
+    assert "row head: after it" in run.evidence["protocol"]["feature"]
+    assert "Projection head" in (run.path / "report.html").read_text("utf-8")
+
+
 def test_a_time_budget_ends_the_run(folder, cache, tmp_path) -> None:
     run = selfsight.train(
         folder, out=tmp_path / "r", minutes=0.02, cache=cache, quiet=True, **QUICK

@@ -239,6 +239,19 @@ def test_missing_onnx_packages_are_named(tmp_path: Path, monkeypatch: pytest.Mon
         export(build(), to="onnx", out=tmp_path / "net.onnx")
 
 
+def test_an_export_to_a_full_disk_names_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    out = tmp_path / "net.safetensors"
+    with pytest.raises(UserError, match=f"^cannot write {out}: No space left on device$"):
+        export(build(), to="safetensors", out=out)
+    assert names(tmp_path) == []
+
+
 def test_an_export_that_fails_its_proof_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

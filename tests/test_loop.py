@@ -65,6 +65,24 @@ def test_a_group_with_a_fixed_rate_keeps_the_peak() -> None:
         assert {group["lr"] for group in optimiser.param_groups} == {0.5}
 
 
+@pytest.mark.parametrize("clip", [1e-3, 1e9])
+def test_a_group_with_a_clip_has_each_tensors_gradient_shortened(clip: float) -> None:
+    network = method()
+    group = {"params": list(network.parameters()), "clip": clip}
+    steps = train(
+        network,
+        pictures,
+        engine=Engine(device="cpu", precision="fp32"),
+        optimiser=build_optimiser("sgd", [group], weight_decay=0.0),
+        lr=0.5,
+        progress=lambda step: step / 4,
+    )
+    next(steps)
+    lengths = [weight.grad.norm().item() for weight in network.parameters()]
+    assert max(lengths) == pytest.approx(clip, rel=1e-2) if clip < 1 else max(lengths) < 1e3
+    assert sum(length > 0.99e-3 for length in lengths) > 3  # each by itself
+
+
 def test_the_callers_random_state_is_left_alone() -> None:
     torch.manual_seed(11)
     before = torch.get_rng_state()

@@ -30,6 +30,7 @@ def test_settings_survive_a_file(tmp_path) -> None:
         ({"steps": 0}, "steps is 0; it must be above 0"),
         ({"epochs": float("nan")}, "epochs is nan"),
         ({"warm_up": 1.0}, "warm_up is 1.0"),
+        ({"data": 0.0}, "data is 0.0; it must be a share above 0, at most 1"),
         ({"lr": -1.0}, "lr is -1.0"),
         ({"weight_decay": float("nan")}, "weight_decay is nan; it must be 0 or more, or auto"),
         ({"minutes": float("inf")}, "minutes is inf"),

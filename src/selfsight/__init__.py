@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from selfsight.commands.assessing import assess
+    from selfsight.commands.comparing import compare
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
     from selfsight.commands.exporting import export
     from selfsight.commands.loading import load
+    from selfsight.commands.studying import study
     from selfsight.commands.training import train
     from selfsight.errors import UserError
     from selfsight.method import Method, Step
@@ -25,6 +27,8 @@ _HOMES = {
     "train": "commands.training",
     "assess": "commands.assessing",
     "evaluate": "commands.evaluating",
+    "compare": "commands.comparing",
+    "study": "commands.studying",
     "embed": "commands.embedding",
     "export": "commands.exporting",
     "load": "commands.loading",
@@ -45,10 +49,12 @@ __all__ = [
     "UserError",
     "__version__",
     "assess",
+    "compare",
     "embed",
     "evaluate",
     "export",
     "load",
+    "study",
     "train",
 ]
 

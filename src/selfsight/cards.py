@@ -10,11 +10,11 @@ BATCH = 256  # the batch for which "knows nothing" is printed
 
 
 def list_lines() -> list[str]:
-    """Return one line a method: its name and the first sentence of its idea."""
+    """Return a few lines a method: its name and the first sentence of its idea."""
     lines = []
     for name in methods.names():
         first = methods.find(name).card.idea.split(". ")[0]
-        lines.append(f"{name:<15} {first}.")
+        lines += _wrapped(f"{name:<15} {first}.", first="", others=" " * 16)
     return [*lines, "", "Everything about one: selfsight methods NAME"]
 
 
@@ -41,9 +41,7 @@ def card_lines(name: str) -> list[str]:
     lines.append("Settings (--set NAME=VALUE)" if settings else "Settings: none")
     for setting in settings:
         lines.append(f"  {setting.name} = {setting.default}")
-        lines += textwrap.wrap(
-            setting.help, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
-        )
+        lines += _wrapped(setting.help, first=" " * 6, others=" " * 6)
     return lines
 
 
@@ -55,5 +53,10 @@ def _knows_nothing(kind: Any) -> str:
 
 
 def _paragraph(title: str, text: str) -> list[str]:
-    wrapped = textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
-    return [title, *wrapped, ""]
+    return [title, *_wrapped(text, first="  ", others="  "), ""]
+
+
+def _wrapped(text: str, *, first: str, others: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    )

@@ -17,5 +17,5 @@ def suggest(wrong: str, known: list[str]) -> str:
     """Return " (did you mean 'x'?)" for the known word nearest to `wrong`, or ""."""
     from difflib import get_close_matches
 
-    near = get_close_matches(wrong, known, n=1, cutoff=0.5)
+    near = get_close_matches(wrong, known, n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -23,7 +23,7 @@ def write_views(folder: Path, method: Method, images: ImageSet, *, seed: int) ->
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         views = method.pictured([view.to(device) for view in method.views(stored)])
-    side = min(max(view.shape[-1] for view in views), THUMB)
+    side = min(max(method.encoder.image_size, *(view.shape[-1] for view in views)), THUMB)
     columns = [_fitted(stored.float() / 255, side), *(_fitted(view.cpu(), side) for view in views)]
     np.savez(folder / "views.npz", views=np.stack(columns, axis=1))
 

@@ -9,7 +9,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from selfsight.errors import UserError, suggest
 
@@ -125,6 +126,29 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
                 f"no setting {name!r}{suggest(name, known)}; see selfsight train --help"
             )
     return Settings(**given)
+
+
+def setting_from_text(name: str, text: str) -> object:
+    """Return the value of a field that a text stands for, in the field's type.
+
+    Raises UserError for a text that stands for none. Whether the value is allowed is not asked.
+    """
+    hint = get_type_hints(Settings)[name]
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    kinds = [hint] if hint in (str, int, float, bool) or get_origin(hint) is Literal else None
+    for kind in kinds or get_args(hint):
+        if get_origin(kind) is Literal:
+            if text in get_args(kind):
+                return text
+        elif kind is bool:
+            if text.lower() in words:
+                return words[text.lower()]
+        elif kind is not NoneType:
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    raise UserError(f"{name} is {text!r}; that is no value for it (see selfsight train --help)")
 
 
 def write_settings(

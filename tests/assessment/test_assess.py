@@ -104,7 +104,7 @@ def test_the_lists_give_the_same_numbers_again(place, whole):
     # One table for both parts: what it does not name has no label.
     with (place / "both.csv").open("w") as file:
         file.write("path,label\n")
-        for row in csv.DictReader(table.open()):
+        for row in csv.DictReader(table.read_text().splitlines()):
             file.write(f"{place / 'train' / row['path']},{row['label']}\n")
         file.write((place / "test.csv").read_text().partition("\n")[2])
     quick = selfsight.evaluate(

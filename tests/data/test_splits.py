@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from selfsight.data.splits import (
     batch_rows,
     endless_rows,
+    share_of,
     split,
     stratified_sample,
     stratified_share,
@@ -39,6 +40,17 @@ def test_a_split_of_nothing_is_refused() -> None:
         split(1, fraction=0.5, seed=0)
     with pytest.raises(UserError, match="between 0 and 1"):
         split(10, fraction=1.0, seed=0)
+
+
+@given(st.integers(1, 200), st.floats(0.01, 1), st.floats(0.01, 1), st.integers(0, 2**63))
+def test_a_smaller_share_lies_within_a_larger_one(
+    n: int, one: float, other: float, seed: int
+) -> None:
+    small, large = (share_of(n, fraction=part, seed=seed) for part in sorted((one, other)))
+    assert set(small) <= set(large) <= set(range(n))
+    assert (np.diff(large) > 0).all()
+    assert len(large) == max(1, round(n * max(one, other)))
+    assert len(share_of(n, fraction=1.0, seed=seed)) == n
 
 
 def test_a_subset_takes_as_many_of_each_class() -> None:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from math import isfinite
+from math import exp, isfinite, log
 
 import numpy as np
 import pytest
@@ -21,10 +21,13 @@ from selfsight.methods.barlow_twins import barlow_twins_loss
 from selfsight.methods.byol import cosine_distance
 from selfsight.methods.dino import dino_loss
 from selfsight.methods.emp_ssl import coding_rate, emp_ssl_loss
+from selfsight.methods.jigsaw import jigsaw_loss
 from selfsight.methods.mae import masked_patch_loss
 from selfsight.methods.moco import info_nce
 from selfsight.methods.moco_v3 import contrastive_loss
 from selfsight.methods.nnclr import nearest_neighbour_loss
+from selfsight.methods.relative_patch import location_loss
+from selfsight.methods.rotation import rotation_loss
 from selfsight.methods.simclr import nt_xent
 from selfsight.methods.simsiam import negative_cosine
 from selfsight.methods.swav import sinkhorn, swapped_prediction
@@ -134,6 +137,17 @@ def test_the_order_of_the_images_changes_no_loss(name: str) -> None:
     order = torch.tensor([2, 0, 3, 1, 7, 5, 4, 6])[: len(inputs[0])]
     mixed = [rows[order] if len(rows) == len(inputs[0]) else rows for rows in inputs]
     torch.testing.assert_close(loss(*mixed), loss(*inputs))
+
+
+@pytest.mark.parametrize(
+    ("loss", "classes"), [(rotation_loss, 4), (location_loss, 8), (jigsaw_loss, 32)]
+)
+def test_a_pretext_task_costs_what_loops_over_its_classes_give(loss, classes: int) -> None:
+    logits, answers = 3 * closed_form(6, classes, 11), torch.arange(6) % classes
+    total = 0.0
+    for row, answer in zip(logits.tolist(), answers.tolist(), strict=True):
+        total -= log(exp(row[answer]) / sum(exp(score) for score in row)) / 6
+    assert loss(logits, answers).item() == pytest.approx(total, abs=1e-9)
 
 
 def test_other_scales_in_circulation_are_not_ours() -> None:

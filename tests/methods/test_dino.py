@@ -1,9 +1,10 @@
 """DINO: reference values, the order of loss and centre, the teacher, and both collapses."""
 
-from math import log
+from math import exp, log
 
 import pytest
 import torch
+from given import closed_form
 from torch import Tensor
 
 from selfsight import methods
@@ -12,15 +13,8 @@ from selfsight.method import Situation
 from selfsight.methods.dino import DINO, dino_loss, teacher_shares
 from selfsight.nets.encoder import build_encoder
 
-
-def reference(rows: int, columns: int, seed: int) -> Tensor:
-    """Return the closed-form matrix of the reference values, in [-1, 1)."""
-    k = torch.arange(rows * columns).view(rows, columns)
-    return ((7919 * k * k + 104729 * k + seed) % 1009).double() / 504.5 - 1
-
-
-STUDENT = [0.3 * reference(4, 4, 10 + view) for view in range(3)]
-TEACHER = [0.3 * reference(4, 4, 20 + view) for view in range(2)]
+STUDENT = [0.3 * closed_form(4, 4, 10 + view) for view in range(3)]
+TEACHER = [0.3 * closed_form(4, 4, 20 + view) for view in range(2)]
 CENTRE = torch.zeros(4, dtype=torch.float64)
 
 
@@ -45,6 +39,28 @@ def test_the_loss_is_the_mean_of_four_pairs_and_not_of_a_view_with_itself() -> N
         for t, s in ((0, 1), (0, 2), (1, 0), (1, 2))
     ]
     torch.testing.assert_close(loss_of(STUDENT, TEACHER, CENTRE), torch.stack(pairs).mean())
+
+
+def test_the_loss_is_what_loops_over_the_equations_give() -> None:
+    centre, total, pairs = closed_form(1, 4, 9)[0] / 10, 0.0, 0
+    for large in range(2):
+        for view in range(3):
+            if view == large:
+                continue
+            pairs += 1
+            for row in range(4):
+                sharp = [exp(float(TEACHER[large][row, k] - centre[k]) / 0.04) for k in range(4)]
+                soft = [exp(float(STUDENT[view][row, k]) / 0.1) for k in range(4)]
+                for k in range(4):
+                    total -= sharp[k] / sum(sharp) * log(soft[k] / sum(soft)) / 4
+    assert loss_of(STUDENT, TEACHER, centre).item() == pytest.approx(total / pairs, abs=1e-9)
+
+
+def test_the_gradient_of_every_tensor_is_shortened_to_3() -> None:
+    (group,) = method().param_groups()
+    assert group["clip"] == 3.0
+    with pytest.raises(UserError, match="clip is 0"):
+        method(clip=0.0)
 
 
 def test_a_centre_that_knows_the_batch_is_another_loss() -> None:

@@ -4,22 +4,12 @@ from math import log, sqrt
 
 import pytest
 import torch
-from torch import Tensor
+from given import Z1, Z2, closed_form
 from torch.nn import functional as F
 
 from selfsight.errors import UserError
 from selfsight.methods.emp_ssl import EmpSSL, coding_rate, emp_ssl_loss, random_rate
 from selfsight.nets.encoder import build_encoder
-
-
-def reference(rows: int, columns: int, seed: int) -> Tensor:
-    """Return the closed-form matrix of the reference values, in [-1, 1)."""
-    k = torch.arange(rows * columns).view(rows, columns)
-    return ((7919 * k * k + 104729 * k + seed) % 1009).double() / 504.5 - 1
-
-
-Z1 = reference(4, 3, 1)
-Z2 = 0.6 * Z1 + 0.8 * reference(4, 3, 2000)
 
 
 def method(**settings: float) -> EmpSSL:
@@ -41,6 +31,23 @@ def test_the_reference_gradient() -> None:
     assert z.grad.norm().item() == pytest.approx(7.838884, abs=1e-6)
 
 
+def test_the_loss_is_what_loops_give() -> None:
+    views = [F.normalize(view, dim=1) for view in (Z1, Z2, closed_form(4, 3, 7))]
+    total = 0.0
+    for view in views:
+        gram = torch.eye(3, dtype=torch.float64)
+        for row in view:
+            for i in range(3):
+                for j in range(3):
+                    gram[i, j] += 3 / (4 * 0.2) * row[i] * row[j]
+        total -= 0.5 * log(torch.linalg.det(gram).item()) / 3
+        for number, row in enumerate(view):
+            middle = sum(other[number] for other in views) / 3
+            total -= 200 * float(row @ middle / middle.norm()) / 4 / 3
+    loss = emp_ssl_loss([Z1, Z2, closed_form(4, 3, 7)])
+    assert loss.item() == pytest.approx(total, abs=1e-9)
+
+
 def test_the_mean_vector_carries_no_gradient_of_its_own() -> None:
     z = Z1.clone().requires_grad_()
     (whole,) = torch.autograd.grad(emp_ssl_loss([z, Z2]), z)
@@ -54,7 +61,7 @@ def test_the_mean_vector_carries_no_gradient_of_its_own() -> None:
 
 @pytest.mark.parametrize(("rows", "columns"), [(4, 3), (3, 7), (5, 5)])
 def test_the_rate_is_the_log_determinant_of_either_gram_matrix(rows: int, columns: int) -> None:
-    z = reference(rows, columns, 9)
+    z = closed_form(rows, columns, 9)
     units = F.normalize(z, dim=1)
     long = torch.eye(columns, dtype=z.dtype) + columns / (rows * 0.2) * units.T @ units
     assert coding_rate(z, epsilon=0.2).item() == pytest.approx(0.5 * long.logdet().item())
@@ -105,7 +112,7 @@ def test_no_batch_has_a_lower_loss_than_the_perfect_one() -> None:
 
 def test_order_of_views_and_images_scale_and_rotation_change_nothing() -> None:
     loss = emp_ssl_loss([Z1, Z2])
-    turn = torch.linalg.qr(reference(3, 3, 8)).Q
+    turn = torch.linalg.qr(closed_form(3, 3, 8)).Q
     order = torch.tensor([2, 0, 3, 1])
     for same in ([Z2, Z1], [Z1[order], Z2[order]], [7 * Z1, Z2], [Z1 @ turn, Z2 @ turn]):
         torch.testing.assert_close(emp_ssl_loss(same), loss)

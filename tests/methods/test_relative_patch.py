@@ -1,9 +1,11 @@
 """Relative patch location: the labels, the grid, and no way around the task."""
 
+from functools import cache
 from math import log
 
 import pytest
 import torch
+from given import learnt, tiny
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,12 +23,14 @@ def method(size: int = 32, encoder: str = "convnet", **settings: object) -> Rela
     return RelativePatch(built, **settings)
 
 
+@cache
 def fringed_noise(count: int, *, magnified: float, size: int = 32) -> Tensor:
     """Return noise seen through a lens that magnifies green by `magnified` and blue by its square.
 
     The noise is smooth on a lattice eight times finer, from which every channel takes its nearest
     points: one channel alone is alike everywhere, so that only fringes tell a place.
     """
+    torch.manual_seed(0)
     fine, side = 8, 8 * size + 24
     kernel = torch.exp(-0.5 * (torch.arange(-12.0, 13.0) / 5) ** 2)
     white = torch.randn(count, 1, side, side)
@@ -65,22 +69,46 @@ def accuracy_of_a_linear_learner(relative: RelativePatch, images: Tensor) -> flo
     return (guessed == directions[half:]).float().mean().item()
 
 
+def through_a_lens() -> Tensor:
+    images = fringed_noise(200, magnified=1.2)
+    return images[torch.randint(len(images), (32,))]
+
+
+def test_a_network_finds_no_place_in_noise_seen_through_a_lens() -> None:
+    guarded = RelativePatch(tiny(32), pairs=8, crop=1.0)
+    loss, accuracy = learnt(guarded, through_a_lens, steps=80)
+    assert loss > log(8) - 0.03
+    assert accuracy < CHANCE + 0.03
+
+
+def test_without_the_guard_the_same_network_reads_the_place_off_the_fringes() -> None:
+    open_one = RelativePatch(tiny(32), pairs=8, crop=1.0, colour="keep")
+    loss, accuracy = learnt(open_one, through_a_lens, steps=80)
+    assert loss < 0.5 * log(8)
+    assert accuracy > 0.7
+
+
 def test_the_colour_fringes_of_a_lens_do_not_give_the_place_away() -> None:
-    torch.manual_seed(0)
     images = fringed_noise(200, magnified=1.1).repeat(20, 1, 1, 1)
     assert accuracy_of_a_linear_learner(method(), images) < CHANCE + 0.03
 
 
 def test_without_the_guard_the_same_learner_finds_the_fringes() -> None:
-    torch.manual_seed(0)
     images = fringed_noise(200, magnified=1.1).repeat(20, 1, 1, 1)
     assert accuracy_of_a_linear_learner(method(colour="keep"), images) > 2 * CHANCE
 
 
 def test_the_learner_finds_nothing_in_noise_without_fringes() -> None:
-    torch.manual_seed(0)
     images = fringed_noise(200, magnified=1.0).repeat(20, 1, 1, 1)
     assert accuracy_of_a_linear_learner(method(colour="keep"), images) < CHANCE + 0.03
+
+
+def test_the_projection_lessens_the_fringes_of_green_and_leaves_a_trace() -> None:
+    red, green, _ = fringed_noise(200, magnified=1.1).unbind(1)
+    images = torch.stack([red, green, red], 1).repeat(20, 1, 1, 1)
+    kept = accuracy_of_a_linear_learner(method(colour="keep"), images)
+    projected = accuracy_of_a_linear_learner(method(colour="project"), images)
+    assert CHANCE + 0.03 < projected < 0.5 * kept
 
 
 def test_brightness_and_colour_that_change_across_the_image_tell_nothing() -> None:

@@ -2,10 +2,16 @@
 
 from math import log
 
+import numpy as np
 import pytest
 import torch
+from given import learnt, tiny
+from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate, pad
 
+from selfsight.data.decode import square
+from selfsight.methods import rotation as module
 from selfsight.methods.rotation import Rotation, four_rotations, rotation_loss
 from selfsight.nets.encoder import build_encoder
 
@@ -101,3 +107,55 @@ def test_no_bars_appear_around_images_that_are_not_square() -> None:
 def test_a_network_that_knows_the_way_up_wins() -> None:
     quarters = torch.arange(4)
     assert rotation_loss(50 * torch.eye(4), quarters) < 1e-6
+
+
+def lit_from_above() -> Tensor:
+    """Return noise that is lighter at the top: mirrored left to right it is as likely."""
+    light = torch.linspace(0.8, 0.2, 20)[:, None]
+    return (light + 0.1 * torch.randn(16, 3, 20, 20)).clamp(0, 1)
+
+
+def test_a_network_learns_all_four_turns() -> None:
+    _, accuracy = learnt(Rotation(tiny(12)), lit_from_above, steps=60)
+    assert accuracy > 0.9
+
+
+def test_flipping_after_the_turn_holds_the_same_network_at_three_quarters(monkeypatch) -> None:
+    def flipped_last(images: Tensor) -> Tensor:
+        turned = four_rotations(images)
+        chosen = torch.rand(len(turned), 1, 1, 1) < 0.5
+        return turned.flip(3).where(chosen, turned)
+
+    monkeypatch.setattr(module, "four_rotations", flipped_last)
+    loss, accuracy = learnt(Rotation(tiny(12)), lit_from_above, steps=60)
+    assert 0.6 < accuracy < 0.8
+    assert loss > 0.3  # half of ln 2 is the floor
+
+
+def wide_noise() -> list[Tensor]:
+    """Return images of 20 x 48 pixels of noise, in which no turn can be seen."""
+    return [torch.randint(0, 256, (20, 48, 3), dtype=torch.uint8) for _ in range(16)]
+
+
+def stored() -> Tensor:
+    """Return wide images as they are stored: cut to squares."""
+    cut = [square(Image.fromarray(image.numpy()), side=14) for image in wide_noise()]
+    return torch.from_numpy(np.stack(cut))
+
+
+def letterboxed() -> Tensor:
+    """Return wide images with bars above and below, which make them square."""
+    images = torch.stack(wide_noise()).permute(0, 3, 1, 2) / 255
+    return interpolate(pad(images, (0, 0, 14, 14)), (14, 14), mode="bilinear", antialias=True)
+
+
+def test_wide_images_do_not_tell_their_turn_by_their_shape() -> None:
+    loss, accuracy = learnt(Rotation(tiny(12)), stored, steps=60)
+    assert accuracy < 0.31
+    assert loss > log(4) - 0.05
+
+
+def test_bars_around_wide_images_would_tell_two_turns_from_the_other_two() -> None:
+    loss, accuracy = learnt(Rotation(tiny(12)), letterboxed, steps=60)
+    assert accuracy > 0.42
+    assert loss < log(4) - 0.4

@@ -1,9 +1,10 @@
 """SwAV: reference values, the assignment, the queue, and prototypes that are compared by cosine."""
 
-from math import log
+from math import exp, log
 
 import pytest
 import torch
+from given import Z1, Z2, assert_gradient, closed_form
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,16 +14,7 @@ from selfsight.methods.swav import SwAV, sinkhorn, swapped_prediction
 from selfsight.nets.encoder import build_encoder
 from selfsight.nets.prototypes import assignment_logs, cosines
 
-
-def reference(rows: int, columns: int, seed: int) -> Tensor:
-    """Return the closed-form matrix of the reference values, in [-1, 1)."""
-    k = torch.arange(rows * columns).view(rows, columns)
-    return ((7919 * k * k + 104729 * k + seed) % 1009).double() / 504.5 - 1
-
-
-Z1 = reference(4, 3, 1)
-Z2 = 0.6 * Z1 + 0.8 * reference(4, 3, 2000)
-PROTOTYPES = reference(3, 3, 6)
+PROTOTYPES = closed_form(3, 3, 6)
 
 
 def loss_of(z1: Tensor, z2: Tensor) -> Tensor:
@@ -65,20 +57,49 @@ def test_the_reference_loss() -> None:
 
 
 def test_the_reference_gradient() -> None:
-    z = Z1.clone().requires_grad_()
-    loss_of(z, Z2).backward()
-    assert z.grad[0, 0].item() == pytest.approx(-0.000663, abs=1e-6)
-    assert z.grad.norm().item() == pytest.approx(0.737740, abs=1e-6)
+    assert_gradient(
+        lambda z: loss_of(z, Z2),
+        at=Z1,
+        first_row=[-0.000663, -0.001392, -0.000269],
+        length=0.737740,
+    )
 
 
 def test_codes_that_are_not_detached_would_be_another_gradient() -> None:
-    z = Z1.clone().requires_grad_()
-    scores = [cosines(view, PROTOTYPES) for view in (z, Z2)]
-    codes = [sinkhorn.__wrapped__.__wrapped__(s, epsilon=0.05, iterations=3) for s in scores]
-    swapped_prediction(scores, codes, temperature=0.1).backward()
-    assert z.grad[0, 0].item() == pytest.approx(-0.000952, abs=1e-6)
-    assert z.grad.norm().item() == pytest.approx(0.676589, abs=1e-6)
-    assert not sinkhorn(scores[0], epsilon=0.05, iterations=3).requires_grad
+    attached = sinkhorn.__wrapped__.__wrapped__
+
+    def wrong(z: Tensor) -> Tensor:
+        scores = [cosines(view, PROTOTYPES) for view in (z, Z2)]
+        codes = [attached(view, epsilon=0.05, iterations=3) for view in scores]
+        return swapped_prediction(scores, codes, temperature=0.1)
+
+    assert_gradient(wrong, at=Z1, first_row=[-0.000952, -0.001667, -0.000484], length=0.676589)
+    scores = cosines(Z1.clone().requires_grad_(), PROTOTYPES)
+    assert not sinkhorn(scores, epsilon=0.05, iterations=3).requires_grad
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 0.5])
+def test_the_codes_are_those_of_the_papers_algorithm_by_loops(epsilon: float) -> None:
+    scores = cosines(Z1, PROTOTYPES)
+    q = [[exp(float(score) / epsilon) for score in row] for row in scores]
+    for _ in range(3):
+        for k in range(3):
+            total = sum(row[k] for row in q)
+            for row in q:
+                row[k] /= total * 3
+        for row in q:
+            total = sum(row)
+            row[:] = [share / (total * 4) for share in row]
+    codes = sinkhorn(scores, epsilon=epsilon, iterations=3)
+    torch.testing.assert_close(codes, 4 * torch.tensor(q, dtype=torch.float64))
+
+
+def test_the_reference_codes_of_the_papers_epsilon() -> None:
+    codes = sinkhorn(cosines(Z1, PROTOTYPES), epsilon=0.05, iterations=3)
+    sums = torch.tensor([1.005691, 1.994301, 1.000008], dtype=torch.float64)
+    torch.testing.assert_close(codes.sum(0), sums, rtol=0, atol=1e-6)
+    last = torch.tensor([0.005690, 0.994303, 0.000007], dtype=torch.float64)
+    torch.testing.assert_close(codes[3], last, rtol=0, atol=1e-6)
 
 
 def test_codes_sum_to_one_and_use_the_prototypes_alike() -> None:

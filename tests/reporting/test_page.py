@@ -172,22 +172,49 @@ def test_a_run_that_has_not_ended_says_how_far_it_came(run):
 
 
 def test_without_labels_quality_was_not_measured(run):
-    content = evidence() | {"rows": [], "classes": [], "verdict": {"word": "unmeasured"}}
+    content = evidence() | {"rows": [], "classes": []}
+    content["verdict"] = {
+        "word": "unmeasured",
+        "sentence": "Unmeasured: there are no labels of two or more classes.",
+    }
     (run / "evidence.json").write_text(json.dumps(content))
     labels = np.full(40, -1)
     write_held_out(run, labels=labels, features=clusters(np.arange(40) % 3))
     page = page_of(run)
-    assert "Quality was not measured because there are no labels." in page.words
+    assert "There are no labels of two or more classes." in page.words
+    assert "legend" not in page.source.split("<main>")[1].split("<script>")[0]
     assert "✓" not in page.words
     assert json.loads(page.data)["names"] == ["no label"]
 
 
 def test_a_diverged_run_is_not_said_to_lack_labels(run):
     (run / "figures" / "held_out.npz").unlink()
-    (run / "evidence.json").write_text(json.dumps({"verdict": {"word": "diverged"}}))
-    words = page_of(run).words
-    assert "because the run diverged" in words
-    assert "there are no labels" not in words
+    verdict = {"word": "diverged", "sentence": "Diverged: lower the rate (--lr)."}
+    (run / "evidence.json").write_text(json.dumps({"verdict": verdict}))
+    page = page_of(run)
+    assert "Lower the rate ( --lr )." in page.words
+    assert "labels" not in page.words
+    assert "<code class='option'>--lr</code>" in page.source
+    assert {"neighbours", "map"}.isdisjoint(page.ids)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence", "shown"),
+    [
+        (
+            "barely",
+            "Barely above an untrained encoder, if at all: 8%.",
+            "barely above untrained 8%.",
+        ),
+        ("collapsed", "Collapsed. Complete collapse: a point.", "collapsed Complete collapse: a"),
+        ("learned", "Learned: it reads 5.1%.", "learned It reads 5.1%."),
+        ("learned", "Learnedly: it reads.", "learned Learnedly: it reads."),
+    ],
+)
+def test_the_verdict_does_not_say_its_word_twice(run, word, sentence, shown):
+    content = evidence() | {"verdict": {"word": word, "sentence": sentence}}
+    (run / "evidence.json").write_text(json.dumps(content))
+    assert shown in page_of(run).words
 
 
 def test_a_loss_that_is_no_number_is_told_of(run):

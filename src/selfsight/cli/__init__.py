@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "train": "Train an encoder on images and measure it.",
     "evaluate": "Measure an encoder beside what costs less, with few labels and with many.",
+    "compare": "Compare methods on one equal budget: ranked, with spread, on one page.",
+    "study": "Show how methods depend on one setting: the trend, with spread, on one page.",
     "embed": "Write the features of every image to a table.",
     "export": "Write the encoder in another tool's format and check it there.",
     "methods": "List the methods, or say everything about one.",

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from selfsight.cli.app import Positional, app
-from selfsight.errors import UserError
+from selfsight.cli.words import Pairs, Resume, pairs
 from selfsight.settings import Settings
 
 DEFAULTS = Settings()
@@ -19,8 +19,8 @@ def train(
     *,
     out: Path,
     settings: Annotated[Settings, Parameter(name="*")] = DEFAULTS,
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
-    resume: Annotated[bool, Parameter(negative="")] = False,
+    set_: Pairs = None,
+    resume: Resume = False,
 ) -> None:
     """Train an encoder on images and measure it.
 
@@ -37,23 +37,11 @@ def train(
     """
     from selfsight.commands.training import train_with
 
-    run = train_with(
-        images, out=out, settings=settings, method_settings=_pairs(set_ or []), resume=resume
-    )
+    run = train_with(images, out=out, settings=settings, method_settings=pairs(set_), resume=resume)
     from selfsight.gather import process_rank
 
     if process_rank() == 0:
         _print_run(run.path, run.verdict)
-
-
-def _pairs(words: list[str]) -> dict[str, object]:
-    pairs: dict[str, object] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise UserError(f"--set {word}: write it as NAME=VALUE")
-        pairs[name] = value
-    return pairs
 
 
 def _print_run(path: Path, verdict: str) -> None:

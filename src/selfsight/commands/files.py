@@ -33,3 +33,9 @@ def write_whole(path: Path, text: str) -> None:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def apart(images: str, out: Path) -> None:
+    """Raise UserError if what is made would be written among the images."""
+    if Path(images).is_dir() and Path(images).resolve() in out.resolve().parents:
+        raise UserError(f"{out} lies in the image folder {images}; choose an --out elsewhere")

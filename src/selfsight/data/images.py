@@ -133,8 +133,8 @@ def check_apart(one: str, other: str, *, means: str) -> None:
         shared = places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0])
     if shared:
         raise UserError(
-            f"{other} is {means} but shares images with {one}, which are trained on: "
-            "what is measured must be unseen; give two folders apart"
+            f"{other} is {means} but shares images with {one}; what is measured must be unseen, "
+            "so give two folders apart"
         )
 
 

@@ -41,8 +41,9 @@ def judge(
     if not rows:
         return Verdict(
             "unmeasured",
-            "Unmeasured: there are no labels to measure with. The loss has gone "
-            f"{look['loss_share']:.0%} of the way from knowing nothing, and nothing has collapsed.",
+            "Unmeasured: there are no labels of two or more classes to measure with. The loss has "
+            f"gone {look['loss_share']:.0%} of the way from knowing nothing, and nothing has "
+            "collapsed.",
         )
     return _against_untrained(rows, gain)
 
@@ -54,7 +55,7 @@ def _against_untrained(rows: Mapping[str, float], gain: tuple[float, float]) -> 
         f"{untrained:.1%} from the untrained one, {pixels:.1%} from raw pixels"
     )
     low, high = gain
-    interval = f"95 % interval of the gain {100 * low:+.1f} to {100 * high:+.1f} points"
+    interval = f"95% interval of the gain {100 * low:+.1f} to {100 * high:+.1f} points"
     if low <= 0 or encoder - untrained < MARGIN:
         return Verdict(
             "barely", f"Barely above an untrained encoder, if at all: {numbers} ({interval})."

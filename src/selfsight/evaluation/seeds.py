@@ -1,11 +1,11 @@
 """What several training runs say together: differences over seeds, and which are more than luck.
 
 Runs of the same seed are a pair: they hold out the same images and draw the same batches. A
-difference is the mean over pairs with its Student t interval (Student, 1908); with two pairs the
-interval is some nine times as wide as with many, which is honest. Of several comparisons the least
-p values are raised as Holm does (Holm, 1979, Scandinavian Journal of Statistics 6, 65-70), so that
-the chance of even one false call stays at 1 - LEVEL. Whoever compares with the best has compared all
-pairs to find it, so all pairs count.
+difference is the mean over pairs with its Student t interval (Student, 1908); with two pairs it is
+six times as wide as with very many, which is honest. Of several comparisons the least p values are
+raised as Holm does (Holm, 1979, Scandinavian Journal of Statistics 6, 65-70), so that the chance of
+even one false call stays at 1 - LEVEL. Whoever compares with the best has compared all pairs to
+find it, so all pairs count.
 """
 
 import math

@@ -28,6 +28,19 @@ def save_encoder(encoder: Encoder, path: Path, *, notes: Mapping[str, str]) -> N
     notes: what a reader should know, such as the method and the number of images. The file
     appears whole or not at all. Raises UserError if the place cannot be written.
     """
+    content = encoder_bytes(encoder, notes=notes)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def encoder_bytes(encoder: Encoder, *, notes: Mapping[str, str]) -> bytes:
+    """Return the content of the file that `save_encoder` writes."""
     from safetensors.torch import save
 
     from selfsight import __version__
@@ -40,15 +53,8 @@ def save_encoder(encoder: Encoder, path: Path, *, notes: Mapping[str, str]) -> N
         "notes": dict(notes),
     }
     weights = plain_tensors(encoder.state_dict())
-    content = save(weights, {"format": "pt", "selfsight": json.dumps(description)})
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    content: bytes = save(weights, {"format": "pt", "selfsight": json.dumps(description)})
+    return content
 
 
 def load_encoder(path: str | Path) -> Encoder:

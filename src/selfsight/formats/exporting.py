@@ -9,6 +9,7 @@ Beside all but the first lies `use_<name>.py`, which says how to use the file an
 """
 
 import copy
+import io
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -20,7 +21,7 @@ import torch
 from torch import nn
 
 from selfsight.errors import UserError
-from selfsight.formats.encoder_file import load_encoder, plain_tensors, save_encoder, writing
+from selfsight.formats.encoder_file import encoder_bytes, load_encoder, plain_tensors, writing
 from selfsight.formats.proof import agree, prove, sample
 from selfsight.formats.recipes import onnx_recipe, timm_recipe, torchvision_recipe
 from selfsight.nets.catalogue import timm_arguments
@@ -66,17 +67,16 @@ def export(encoder: Encoder, *, to: Target, out: Path) -> list[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         # On the same disc, so that what is proven there can be moved and not copied.
         workshop = TemporaryDirectory(dir=out.parent, prefix=".export-")
-    with workshop as folder:
+    with writing(out), workshop as folder:
         parts = [Path(folder, file.name) for file in out_files]
         _WRITERS[to](ours, *parts)
-        with writing(out):
-            for part, file in zip(parts, out_files, strict=True):
-                part.replace(file)
+        for part, file in zip(parts, out_files, strict=True):
+            part.replace(file)
     return out_files
 
 
 def _safetensors(encoder: Encoder, file: Path) -> None:
-    save_encoder(encoder, file, notes=encoder.notes)
+    file.write_bytes(encoder_bytes(encoder, notes=encoder.notes))
     images = sample(encoder)
     agree(load_encoder(file).encode(images).numpy(), encoder.encode(images).numpy())
 
@@ -88,7 +88,7 @@ def _torchvision(encoder: Encoder, file: Path, recipe: Path) -> None:
             f"these can go there: {', '.join(TORCHVISION_TWINS)}"
         )
     _write_weights(encoder.network, file)
-    _write_text(torchvision_recipe(encoder, file=file.name), recipe)
+    recipe.write_text(torchvision_recipe(encoder, file=file.name), encoding="utf-8")
     prove(recipe, encoder)
 
 
@@ -99,7 +99,7 @@ def _timm(encoder: Encoder, file: Path, recipe: Path) -> None:
         encoder.name, image_size=encoder.image_size, channels=encoder.channels
     )
     _write_weights(encoder.network, file)
-    _write_text(timm_recipe(encoder, arguments=arguments, file=file.name), recipe)
+    recipe.write_text(timm_recipe(encoder, arguments=arguments, file=file.name), encoding="utf-8")
     prove(recipe, encoder)
 
 
@@ -107,7 +107,7 @@ def _onnx(encoder: Encoder, file: Path, recipe: Path) -> None:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise UserError(f"{', '.join(missing)} not installed; run: pip install 'selfsight[onnx]'")
-    with warnings.catch_warnings(), writing(file):
+    with warnings.catch_warnings():
         for old in (DeprecationWarning, FutureWarning):  # between torch and onnxscript
             warnings.simplefilter("ignore", old)
         torch.onnx.export(
@@ -121,7 +121,7 @@ def _onnx(encoder: Encoder, file: Path, recipe: Path) -> None:
             external_data=False,
             verbose=False,
         )
-    _write_text(onnx_recipe(encoder, file=file.name), recipe)
+    recipe.write_text(onnx_recipe(encoder, file=file.name), encoding="utf-8")
     prove(recipe, encoder)
 
 
@@ -129,16 +129,12 @@ def _write_weights(network: nn.Module, file: Path) -> None:
     from safetensors.torch import save
 
     weights = plain_tensors(network.state_dict())
-    with writing(file):
-        if file.suffix == ".safetensors":
-            file.write_bytes(save(weights, {"format": "pt"}))
-        else:
-            torch.save(weights, file)
-
-
-def _write_text(text: str, file: Path) -> None:
-    with writing(file):
-        file.write_text(text, encoding="utf-8")
+    if file.suffix == ".safetensors":
+        file.write_bytes(save(weights, {"format": "pt"}))
+    else:
+        content = io.BytesIO()  # torch hides a full disk behind an error of its own
+        torch.save(weights, content)
+        file.write_bytes(content.getbuffer())
 
 
 _WRITERS: Mapping[str, Callable[..., None]] = {

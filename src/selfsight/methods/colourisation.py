@@ -124,7 +124,8 @@ class Colourisation(Method):
     def pictured(self, views: Views) -> Views:
         """Return the grey images, and the coloured ones that are to be guessed."""
         (images,) = views
-        return [grey(self.encoder, images), images]
+        seen = grey(self.encoder, images).mean(1, keepdim=True)  # without the tint of the means
+        return [seen.expand_as(images), images]
 
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return the least loss of one guess for all pixels; before any image, ln(bins).

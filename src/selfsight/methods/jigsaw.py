@@ -16,7 +16,7 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -52,16 +52,14 @@ def permutation_set(count: int, *, tiles: int = TILES, seed: int = 0) -> Int[Ten
     """
     if not 2 <= count <= factorial(tiles):
         raise UserError(f"permutations is {count}; use 2 to {factorial(tiles)}")
-    flat = np.fromiter(chain.from_iterable(permutations(range(tiles))), np.uint8)
-    candidates = torch.from_numpy(flat).view(-1, tiles)
-    order = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(seed))
-    candidates = candidates[order]
-    nearest = torch.full((len(candidates),), tiles + 1, dtype=torch.uint8)
+    candidates = _shuffled_permutations(tiles, seed=seed)
+    nearest = torch.full_like(candidates[0], tiles + 1)
     chosen = []
     for _ in range(count):
-        furthest = candidates[(nearest == nearest.max()).nonzero()[0, 0]]
+        furthest = candidates[:, nearest.argmax()]  # the first of equals
         chosen.append(furthest)
-        nearest = torch.minimum(nearest, (candidates != furthest).sum(1, dtype=torch.uint8))
+        distance = (candidates != furthest[:, None]).sum(0, dtype=torch.uint8)
+        nearest = torch.minimum(nearest, distance)
     return torch.stack(chosen).long()
 
 
@@ -158,3 +156,12 @@ class Jigsaw(Method):
         shift = max(1, round(2 * side / 64))
         reason = f"tiles of {side} px; the released code shifts channels by 2 of 64 px"
         return [Adjustment("shift", shift, reason)] if shift > 1 else []
+
+
+@cache
+def _shuffled_permutations(tiles: int, *, seed: int) -> UInt8[Tensor, "tiles all_of_them"]:
+    """Return all permutations of the tiles, each a column, in the order of a shuffle."""
+    flat = np.fromiter(chain.from_iterable(permutations(range(tiles))), np.uint8)
+    columns = torch.from_numpy(flat).view(-1, tiles)
+    order = torch.randperm(len(columns), generator=torch.Generator().manual_seed(seed))
+    return columns[order].T.contiguous()

@@ -120,7 +120,8 @@ class MAE(Method):
         """Return the images with their hidden patches in grey, and the whole ones."""
         (images,) = views
         order = random_order(len(images), self.patches, device=images.device)
-        hidden = masked(order, visible=self.visible).unflatten(1, (isqrt(self.patches), -1))
+        side = isqrt(self.patches)
+        hidden = masked(order, visible=self.visible).reshape(-1, side, side)
         hidden = hidden.repeat_interleave(self.patch, 1).repeat_interleave(self.patch, 2)
         return [images.where(~hidden[:, None], 0.5), images]
 

@@ -52,9 +52,9 @@ class RelativePatch(Method):
         "that go on then give the answer away. Colours are dropped or projected, as in the paper; "
         "that library makes images grey now and then.",
         fails="It looks for any trace of the place: lines that continue across the gap, colour "
-        "fringes of the lens, brightness. Each is blocked, but the features remain weak, above "
-        "all on small images. Images without parts (textures) teach it nothing: the loss stays "
-        "at ln 8.",
+        "fringes of the lens (colour = project leaves a trace of them), brightness. Each is "
+        "blocked, but the features remain weak, above all on small images. Images without parts "
+        "(textures) teach it nothing: the loss stays at ln 8.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
 

@@ -17,6 +17,7 @@ from selfsight.errors import UserError
 from selfsight.nets.catalogue import timm_arguments
 from selfsight.nets.convnet import ConvNet
 from selfsight.nets.pixels import centre, unit_range
+from selfsight.nets.small_maps import quicken
 from selfsight.nets.stems import STANDARD_REDUCTION, fit_stem, small_stem_stride
 
 Images = Float[Tensor, "batch channels height width"]
@@ -164,6 +165,7 @@ def build_encoder(
         network = _timm_network(name, image_size=image_size, channels=channels)
     built = fit_stem(network, name=name, stem=stem, image_size=image_size, channels=channels)
     _check_size(network, name=name, stem=built, image_size=image_size)
+    quicken(network)
     encoder = Encoder(network, name=name, image_size=image_size, stem=built, mean=mean, std=std)
     _try(encoder)
     return encoder

@@ -1,9 +1,67 @@
 """Round numbers for axes, and long records made short without losing their peaks."""
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis along x. `place`: from a value to its place, 0 at the left end and 1 at the right."""
+
+    place: Callable[[float], float]
+    ticks: tuple[tuple[float, str], ...]  # place and text
+    said: Callable[[float], str]  # a value in words, for the read-out
+
+
+PROGRESS = Axis(
+    place=lambda value: value,
+    ticks=tuple((tick / 100, f"{tick}{'%' if tick == 100 else ''}") for tick in range(0, 101, 25)),
+    said=lambda value: f"{100 * value:.1f}\u202f% of the training",
+)
+
+
+def amounts(largest: float, *, unit: str) -> Axis:
+    """Return an axis from 0 to `largest`, which is above 0; `unit` stands at its last tick."""
+    ticks = nice_ticks(0.0, largest)
+    texts = tick_labels(ticks)
+    texts[-1] = f"{texts[-1]} {unit}"
+    return Axis(
+        place=lambda value: value / largest,
+        ticks=tuple((tick / largest, text) for tick, text in zip(ticks, texts, strict=True)),
+        said=lambda value: f"{value:.3g} {unit}",
+    )
+
+
+def steps_along(values: Sequence[str], *, name: str) -> Axis:
+    """Return an axis of the values of a setting as they were written, for places 0, 1, 2, …
+
+    Numbers above 0 of which the largest is 8 times the smallest or more stand by their logarithm,
+    other numbers by their size, words at equal distances.
+    """
+    places = _places(values)
+    return Axis(
+        place=lambda number: float(np.interp(number, range(len(places)), places)),
+        ticks=tuple(zip(places, values, strict=True)),
+        said=lambda number: f"{name} {values[round(number)]}",
+    )
+
+
+def _places(values: Sequence[str]) -> list[float]:
+    try:
+        numbers = [float(value) for value in values]
+    except ValueError:
+        numbers = []
+    if len(set(numbers)) < len(values) or not all(math.isfinite(number) for number in numbers):
+        numbers = list(map(float, range(len(values))))
+    elif min(numbers) > 0 and max(numbers) >= 8 * min(numbers):
+        numbers = [math.log(number) for number in numbers]
+    low, high = min(numbers), max(numbers)
+    room = 0.06  # so that the outermost dots stand free
+    return [room + (1 - 2 * room) * (number - low) / ((high - low) or 1.0) for number in numbers]
 
 
 def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:

@@ -30,7 +30,6 @@ def curves(steps: list[dict[str, Any]], looks: list[dict[str, Any]]) -> list[Fig
     """Return the charts of what every run records."""
     at, looked = column(steps, "progress"), column(looks, "progress")
     ideal = _last(column(looks, "spread_ideal"))
-    knn = column(looks, "knn")
     speed = column(steps, "images_per_second")
     return [
         _loss(steps, looks),
@@ -53,18 +52,7 @@ def curves(steps: list[dict[str, Any]], looks: list[dict[str, Any]]) -> list[Fig
             ),
             "Number of directions that the watched vectors fill. 1 means a line.",
         ),
-        Figure(
-            "Nearest neighbours on held-out images",
-            line_chart(
-                [Series("kNN", looked, knn, dots=True)],
-                about="kNN accuracy on held-out images against progress",
-                shares=True,
-            ),
-            "kNN accuracy on a fixed sample of held-out images, to see the trend. It chose "
-            "nothing: no step was stopped or kept for it."
-            if np.isfinite(knn).any()
-            else "Not measured: there were no labels on both sides.",
-        ),
+        *_live_knn(looked, column(looks, "knn")),
         Figure(
             "Learning rate",
             line_chart(
@@ -96,6 +84,24 @@ def logged(steps: list[dict[str, Any]]) -> list[Figure]:
             name, line_chart(_smoothed("", at, column(logs, name)), about=f"{name} by progress"), ""
         )
         for name in names[:MOST_LOGS]
+    ]
+
+
+def _live_knn(at: Float[np.ndarray, "looks"], accuracy: Float[np.ndarray, "looks"]) -> list[Figure]:
+    """Return the chart of the neighbours that were asked in training, if they were."""
+    if not np.isfinite(accuracy).any():
+        return []
+    return [
+        Figure(
+            "Nearest neighbours on held-out images",
+            line_chart(
+                [Series("kNN", at, accuracy, dots=True)],
+                about="kNN accuracy on held-out images against progress",
+                shares=True,
+            ),
+            "kNN accuracy on a fixed sample of held-out images, to see the trend. It chose "
+            "nothing: no step was stopped or kept for it.",
+        )
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
@@ -20,6 +21,9 @@ TONES = {
     "collapsed": "bad",
     "diverged": "bad",
 }
+
+
+TITLES = {"barely": "barely above untrained"}  # of the verdicts whose word is half a title
 
 
 def headline(files: RunFiles) -> dict[str, object]:
@@ -52,10 +56,8 @@ def verdict(files: RunFiles) -> dict[str, str]:
     found = files.evidence.get("verdict")
     if isinstance(found, dict) and found.get("word"):
         word, sentence = str(found["word"]), str(found.get("sentence", ""))
-        if sentence.lower().startswith(f"{word.lower()}: "):  # the word stands beside it, larger
-            sentence = sentence[len(word) + 2 :]
-            sentence = sentence[:1].upper() + sentence[1:]
-        return {"word": word, "sentence": sentence, "tone": TONES.get(word, "neutral")}
+        tone, title = TONES.get(word, "neutral"), TITLES.get(word, word)
+        return {"word": word, "title": title, "sentence": _rest(sentence, word), "tone": tone}
     progress = _last(files, "progress")
     if math.isfinite(progress):
         sentence = (
@@ -65,13 +67,15 @@ def verdict(files: RunFiles) -> dict[str, str]:
         )
     else:
         sentence = "This run has no records: nothing was trained yet, or its files are gone."
-    return {"word": "unfinished", "sentence": sentence, "tone": TONES["unfinished"]}
+    word = "unfinished"
+    return {"word": word, "title": word, "sentence": sentence, "tone": TONES[word]}
 
 
 def missing(files: RunFiles) -> list[str]:
     """Return a sentence for everything that a whole report would have and this one has not."""
     held_out = files.held_out
-    said = [] if files.evidence.get("rows") else [_why_not_measured(files)]
+    told = files.evidence.get("rows") or verdict(files)["word"] in ("unmeasured", "diverged")
+    said = [] if told else [_why_not_measured(files)]
     if verdict(files)["word"] == "interrupted":
         said.append("The run was interrupted: everything here is of the part that was trained.")
     if not files.settings:
@@ -124,6 +128,13 @@ def table(content: object) -> list[tuple[str, str]]:
     return list(_flat(content, "")) if isinstance(content, Mapping) else []
 
 
+def _rest(sentence: str, word: str) -> str:
+    """Return a verdict's sentence without the beginning that says the word again."""
+    beginning = re.match(rf"{re.escape(word)}\b[^:.]*[:.] ", sentence, re.IGNORECASE)
+    rest = sentence[beginning.end() :] if beginning else sentence
+    return rest[:1].upper() + rest[1:]
+
+
 def _flat(content: Mapping[str, object], before: str) -> Iterator[tuple[str, str]]:
     for name, value in content.items():
         place = f"{before}{name}".replace("_", " ")
@@ -149,13 +160,8 @@ def _text(value: object) -> str:
 
 
 def _why_not_measured(files: RunFiles) -> str:
-    held_out, word = files.held_out, verdict(files)["word"]
     if not files.evidence:
         return "Quality was not measured: the run holds no evidence (evidence.json)."
-    if word == "diverged":
-        return "Quality was not measured because the run diverged."
-    if held_out is None or not (held_out.labels >= 0).any():
-        return "Quality was not measured because there are no labels."
     return "Quality was not measured: that needs labels of at least two classes."
 
 
@@ -166,7 +172,7 @@ def _amount(files: RunFiles) -> str:
 
 
 def _budget(files: RunFiles) -> str:
-    for name, unit in (("epochs", "epoch"), ("steps", "step"), ("minutes", "minute")):
+    for name, unit in (("epochs", "epoch"), ("steps", "step")):
         amount = number(files.settings.get(name))
         if math.isfinite(amount):
             return f"{amount:,g} {unit}{'' if amount == 1 else 's'}"

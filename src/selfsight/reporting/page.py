@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from selfsight.errors import UserError
@@ -20,9 +19,9 @@ from selfsight.reporting import accuracies, galleries, headline
 from selfsight.reporting.curves import curves, logged
 from selfsight.reporting.mapping import alike, directions, map_2d
 from selfsight.reporting.reading import HeldOut, RunFiles, number, read_run
-from selfsight.reporting.wording import count, percent, printable
+from selfsight.reporting.templating import environment, verbatim
+from selfsight.reporting.wording import printable
 
-TEMPLATES = Path(__file__).parent / "templates"
 MOST_SKIPPED = 200
 MAP_UNITS = 10_000  # places on the map are whole numbers from 0 to this
 
@@ -50,38 +49,32 @@ def write_report(run: Path) -> Path:
 
 def render(files: RunFiles) -> str:
     """Return the page as text that is encodable as UTF-8."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
-    environment.filters |= {"percent": percent}
-    environment.globals |= {"count": count}
     evidence, held_out = files.evidence, files.held_out
     majority = accuracies.majority_share(evidence, held_out)
-    return environment.get_template("report.html.jinja").render(
-        style=_verbatim("report.css"),
-        script=_verbatim("report.js"),
-        head=headline.headline(files),
-        verdict=headline.verdict(files),
-        missing=headline.missing(files),
-        panels=accuracies.panels(evidence, majority=majority),
-        remarks=accuracies.remarks(evidence),
-        majority=majority if math.isfinite(majority) else None,
-        measured_on=headline.measured_on(evidence),
-        protocol=headline.table(evidence.get("protocol")),
-        machine=headline.table(evidence.get("machine")),
-        curves=curves(files.steps, files.looks) if files.steps or files.looks else [],
-        logs=logged(files.steps),
-        views=[] if files.views is None else galleries.views_sheet(files.views),
-        held_out=None if held_out is None else _held_out(held_out, seed=_seed(files)),
-        settings=headline.table(files.settings),
-        skipped=_skipped(files.skipped),
-        files=files,
-        loading=headline.loading(files),
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            style=verbatim("report.css"),
+            script=verbatim("report.js"),
+            head=headline.headline(files),
+            verdict=headline.verdict(files),
+            missing=headline.missing(files),
+            panels=accuracies.panels(evidence, majority=majority),
+            remarks=accuracies.remarks(evidence),
+            majority=majority if math.isfinite(majority) else None,
+            measured_on=headline.measured_on(evidence),
+            protocol=headline.table(evidence.get("protocol")),
+            machine=headline.table(evidence.get("machine")),
+            curves=curves(files.steps, files.looks) if files.steps or files.looks else [],
+            logs=logged(files.steps),
+            views=[] if files.views is None else galleries.views_sheet(files.views),
+            held_out=None if held_out is None else _held_out(held_out, seed=_seed(files)),
+            settings=headline.table(files.settings),
+            skipped=_skipped(files.skipped),
+            files=files,
+            loading=headline.loading(files),
+        )
     )
 
 
@@ -166,7 +159,3 @@ def _skipped(skipped: list[tuple[str, str]]) -> dict[str, Any]:
 def _seed(files: RunFiles) -> int:
     seed = number(files.settings.get("seed"))
     return int(seed) if math.isfinite(seed) and 0 <= seed < 2**31 else 0
-
-
-def _verbatim(name: str) -> Markup:
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file

@@ -3,11 +3,15 @@
 import math
 import re
 
+from markupsafe import Markup, escape
+
 THIN = "\u202f"  # narrow no-break space: keeps a number and its unit on one line
 # Control characters, lone surrogates, and the marks that turn the direction of text.
 _HIDDEN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 def printable(text: str) -> str:
@@ -51,6 +55,11 @@ def short(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def with_options(text: str) -> Markup:
+    """Return text as markup with its command-line options as code, which no line break splits."""
+    return Markup(_OPTION.sub(r"<code class='option'>\g<0></code>", str(escape(printable(text)))))  # noqa: S704
 
 
 def _escaped(found: re.Match[str]) -> str:

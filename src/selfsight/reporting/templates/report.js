@@ -90,9 +90,11 @@ for (const map of document.querySelectorAll(".map")) {
   const tip = map.querySelector(".tip");
   const chosen = map.querySelector(".chosen");
   const count = data.places.length;
-  // Paul Tol's "bright" scheme, told apart by all common kinds of colour vision; beyond six
+  // Paul Tol's "bright" scheme (lighter on dark paper), told apart by all common kinds of colour vision; beyond six
   // classes the shape of the mark changes too.
-  const palette = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"];
+  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const inks = () => [0, 1, 2, 3, 4, 5].map((number) => style(`--mark-${number}`));
+  let palette = inks();
   const shapes = [
     (c, r) => c.arc(0, 0, r, 0, 2 * Math.PI),
     (c, r) => polygon(c, [[0, -1.35], [1.2, 0.85], [-1.2, 0.85]], r),
@@ -111,7 +113,6 @@ for (const map of document.querySelectorAll(".map")) {
   }
   const colour = (group) =>
     group === data.unlabelled && data.names.length > 1 ? "#8c8f94" : palette[group % palette.length];
-  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   function mark(c, group, x, y, r) {
     c.save();
@@ -323,8 +324,6 @@ for (const map of document.querySelectorAll(".map")) {
   });
   for (const button of map.querySelectorAll(".legend button")) {
     const group = Number(button.dataset.group);
-    const c = button.querySelector("canvas").getContext("2d");
-    mark(c, group, 14, 14, 9);
     button.addEventListener("click", (event) => {
       if (event.altKey) visible.forEach((_, other) => { visible[other] = other === group; });
       else visible[group] = !visible[group];
@@ -341,7 +340,16 @@ for (const map of document.querySelectorAll(".map")) {
   };
   measure();
   new ResizeObserver(measure).observe(stage);
-  document.addEventListener("theme", redraw);
+  const paintLegend = () => {
+    palette = inks();
+    for (const button of map.querySelectorAll(".legend button")) {
+      const c = button.querySelector("canvas").getContext("2d");
+      c.clearRect(0, 0, 28, 28);
+      mark(c, Number(button.dataset.group), 14, 14, 9);
+    }
+  };
+  paintLegend();
+  document.addEventListener("theme", () => { paintLegend(); redraw(); });
   addEventListener("beforeprint", draw);
   sheet.complete || sheet.addEventListener("load", redraw);
 }

@@ -1,0 +1,1 @@
+"""Experiments: a grid of runs, arms against seeds, and what they say together."""
