@@ -1,6 +1,6 @@
 """Fine-tuning with labels and, by the same function on a fresh encoder, training from scratch.
 
-How long: 250 n^(2/3) views for n labels (10 labels: 1,160; 1,000: 25,000; 50,000: 339,000), times
+How long: 400 n^(2/3) views for n labels (10 labels: 1,900; 1,000: 40,000; 50,000: 543,000), times
 the `effort`, in batches of about n / 8 images, from 32 to 256. A batch larger than n holds several
 views of an image.
 
@@ -29,7 +29,7 @@ from selfsight.nets.encoder import Encoder
 Tick = Callable[[], None]
 
 RATES = (1e-3, 2e-4, 5e-3)  # of AdamW, at the classifier; the first is the default
-VIEWS_PER_LABEL = 250  # for one label; falls with the cube root of their number
+VIEWS_PER_LABEL = 400  # for one label; falls with the cube root of their number
 BATCHES = (32, 256)  # least and most
 RACE = 0.2  # share of the steps
 LOOKS = 8
