@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from PIL import Image
 
 import selfsight
 from selfsight.cli import main
-from selfsight.diagnosis import quality
+from selfsight.diagnosis import asking, quality
 from selfsight.diagnosis.measures import ALL
 from selfsight.errors import UserError
+from selfsight.examination import TESTS
 from selfsight.nets.encoder import Encoder, build_encoder
 
 
@@ -41,8 +43,9 @@ def encoder() -> Encoder:
 
 
 @pytest.fixture(autouse=True)
-def fewer_halvings(monkeypatch):
+def less_of_everything(monkeypatch):
     monkeypatch.setattr("selfsight.diagnosis.clusters.HALVINGS", 2)
+    monkeypatch.setattr(asking, "small_network", partial(asking.small_network, steps=2))
 
 
 def test_an_encoder_is_diagnosed_on_one_page_and_in_one_file(images, cache, tmp_path):
@@ -61,6 +64,8 @@ def test_an_encoder_is_diagnosed_on_one_page_and_in_one_file(images, cache, tmp_
         "classes": 2,
         "skipped": 0,
     }
+    assert list(content["findings"]) == [*TESTS[:-1]]  # all but twins
+    assert all(f'<section id="{name}">' in page for name in TESTS[:-1])
     assert found.finding("collapse").word == "none"
     rows = content["findings"]["quality"]["tables"]["measures"]["rows"]
     assert [row["name"] for row in rows] == [measure.name for measure in ALL]
@@ -69,15 +74,17 @@ def test_an_encoder_is_diagnosed_on_one_page_and_in_one_file(images, cache, tmp_
         assert set(row["cells"]) == {"encoder", "untrained", "pixels", "over untrained"}
         assert row["name"] in page
     assert "SimCLR's" in content["findings"]["quality"]["protocol"]["views"]
-    with pytest.raises(UserError, match="there are: collapse, quality"):
+    with pytest.raises(UserError, match="there are: collapse, quality, planted_cues"):
         found.finding("none")
 
 
 def test_the_untrained_twin_of_an_untrained_encoder_is_not_clearly_different(
     images, cache, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("selfsight.measure.untrained", lambda network, seed: network)
-    found = selfsight.diagnose(encoder(), images, out=tmp_path / "d", cache=cache, quiet=True)
+    monkeypatch.setattr("selfsight.examination.untrained", lambda network, seed: network)
+    found = selfsight.diagnose(
+        encoder(), images, out=tmp_path / "d", cache=cache, tests="quality", quiet=True
+    )
     rows = found.finding("quality").tables[0].rows
     assert all(row.cells[-1].value == 0 for row in rows if np.isfinite(row.cells[0].value))
     assert "Better" not in found.finding("quality").sentence
@@ -100,13 +107,46 @@ def test_a_run_is_diagnosed_with_its_own_views(images, cache, tmp_path, capsys, 
         quiet=True,
     )
     words = ["diagnose", str(tmp_path / "run"), str(images), "--out", str(tmp_path / "d")]
-    assert main([*words, "--cache", cache, "--labels", "none"]) == 0
+    words += ["--cache", cache, "--labels", "none", "--tests", "quality, views"]
+    assert main(words) == 0
     out = capsys.readouterr().out
     assert "Quality without labels: measured" in out
     assert f"report: {tmp_path / 'd' / 'report.html'}" in out
     content = json.loads((tmp_path / "d" / "diagnosis.json").read_text("utf-8"))
     views = content["findings"]["quality"]["protocol"]["views"]
     assert views == "those of the run's method, rotation"
+    assert content["findings"]["views"]["word"] == "single views"
+
+
+def test_without_labels_the_tests_that_need_them_say_so(images, cache, tmp_path):
+    found = selfsight.diagnose(
+        encoder(),
+        images,
+        out=tmp_path / "d",
+        cache=cache,
+        labels="none",
+        tests="nuisances,stress,twins",
+        quiet=True,
+    )
+    assert [one.word for one in found.findings] == ["no labels", "not measured", "not measured"]
+    assert "labels of two or more classes" in found.finding("stress").sentence
+
+
+def test_twins_are_trained_with_labels_and_without(images, cache, tmp_path):
+    found = selfsight.diagnose(
+        encoder(),
+        images,
+        out=tmp_path / "d",
+        cache=cache,
+        tests="stress",
+        twin=True,
+        twin_steps=2,
+        quiet=True,
+    )
+    stress, twins = found.findings
+    names = [row.name for row in twins.tables[0].rows]
+    assert names == ["with labels", "without labels", "untrained"]
+    assert [column.name for column in stress.tables[0].columns][-1] == "supervised"
 
 
 def test_mistakes_are_one_line_and_leave_nothing(images, cache, tmp_path, capsys):
@@ -121,6 +161,9 @@ def test_mistakes_are_one_line_and_leave_nothing(images, cache, tmp_path, capsys
     assert "does not exist" in said(str(tmp_path / "no"), str(images))
     (tmp_path / "empty").mkdir()
     assert "holds no run" in said(str(tmp_path / "empty"), str(images))
+    nearest = said(str(tmp_path / "empty"), str(images), "--tests", "qualty")
+    assert "did you mean 'quality'" in nearest
+    assert "no test is named" in said(str(tmp_path / "empty"), str(images), "--tests", ",")
     full = tmp_path / "full"
     full.mkdir()
     (full / "mine.txt").write_text("mine")

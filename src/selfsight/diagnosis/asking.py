@@ -21,7 +21,7 @@ from selfsight.diagnosis.shortcuts.cues import PLANTS, Cue
 from selfsight.diagnosis.shortcuts.nuisance import Labelled, measure_nuisances
 from selfsight.diagnosis.shortcuts.overlap import overlaps
 from selfsight.diagnosis.shortcuts.planted import KINDS, measure_cues
-from selfsight.diagnosis.shortcuts.reliance import commonest, same_classes
+from selfsight.diagnosis.shortcuts.reliance import commonest
 from selfsight.diagnosis.shortcuts.small_network import small_network
 from selfsight.diagnosis.shortcuts.stress import measure_stress
 from selfsight.diagnosis.shortcuts.traits import traits_of
@@ -82,10 +82,11 @@ def planted_cues(subject: Subject) -> Finding:
     images = subject.images if labelled is None else commonest(labelled, most=KINDS)
     if len(images) < LEAST:
         return not_measured("planted_cues", planting.TITLE, why=_too_few(images))
+    kinds = KINDS if labelled is None else len(images.labels.names)
     train, test = subject.parts(images, CUES)
     tests = measure_cues(
         {name: subject.encoders[name] for name in ("encoder", "untrained")},
-        [Cue(name, KINDS, seed=subject.seed) for name in PLANTS],
+        [Cue(name, kinds, seed=subject.seed) for name in PLANTS],
         train=train,
         test=test,
         reader=partial(small_network, seed=subject.seed),
@@ -154,7 +155,6 @@ def twins(subject: Subject) -> Finding:
         return not_measured(twinning.NAME, twinning.TITLE, why=_unlabelled())
     images = commonest(labelled, most=MOST_CLASSES)
     train, test = subject.parts(images, TWINS)
-    train, test = same_classes(train, images), same_classes(test, images)
     found = measure_twins(
         subject.learners,
         Cue(TWIN_CUE, len(images.labels.names), seed=subject.seed),

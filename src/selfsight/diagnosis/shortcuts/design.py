@@ -17,8 +17,8 @@ from selfsight.evaluation.embed import Encode, Progress
 
 MOVED = 200  # images whose cue is changed
 
-Features = Float32[np.ndarray, "images dim"]
-Numbers = Int64[np.ndarray, "images"]
+Features = Float32[np.ndarray, "_images dim"]  # of sets of different sizes
+Numbers = Int64[np.ndarray, "_images"]
 
 
 @dataclass(frozen=True, slots=True)

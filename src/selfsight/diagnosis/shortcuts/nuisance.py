@@ -33,6 +33,7 @@ FEWEST = 20  # test images
 
 Features = Float32[np.ndarray, "images dim"]
 Numbers = Int64[np.ndarray, "images"]
+Rows = Int64[np.ndarray, "_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ def measure_nuisances(
     untrained: Features,
     *,
     labels: Labelled,
-    training: Numbers,
-    test: Numbers,
+    training: Rows,
+    test: Rows,
     seed: int,
 ) -> list[Nuisance]:
     """Return what each trait tells of the class, and what features tell of the trait.
@@ -109,8 +110,8 @@ def _measured(
     features: tuple[Features, Features],
     *,
     labels: Labelled,
-    training: Numbers,
-    test: Numbers,
+    training: Rows,
+    test: Rows,
     seed: int,
 ) -> Nuisance:
     chosen = np.zeros(len(labels.index), dtype=bool)
@@ -139,9 +140,7 @@ def _is_the_label(trait: Trait, labels: Labelled) -> bool:
     return len(pairs) == len({label for _, label in pairs}) == len({word for word, _ in pairs})
 
 
-def _leak(
-    kinds: Binned, labels: Labelled, training: Numbers, test: Numbers, *, seed: int
-) -> Leak | None:
+def _leak(kinds: Binned, labels: Labelled, training: Rows, test: Rows, *, seed: int) -> Leak | None:
     known = (labels.index >= 0) & (kinds.kinds >= 0)
     training, test = training[known[training]], test[known[test]]
     classes = labels.index[training]
@@ -168,8 +167,8 @@ def _shown(
     kinds: Binned,
     features: tuple[Features, Features],
     labels: Labelled,
-    training: Numbers,
-    test: Numbers,
+    training: Rows,
+    test: Rows,
     *,
     seed: int,
 ) -> Shown | None:
