@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
+    from selfsight.commands.explaining import explain
     from selfsight.commands.exporting import export
     from selfsight.commands.loading import load
     from selfsight.commands.training import train
@@ -24,6 +25,7 @@ _HOMES = {
     "train": "commands.training",
     "evaluate": "commands.evaluating",
     "embed": "commands.embedding",
+    "explain": "commands.explaining",
     "export": "commands.exporting",
     "load": "commands.loading",
     "Encoder": "nets.encoder",
@@ -44,6 +46,7 @@ __all__ = [
     "__version__",
     "embed",
     "evaluate",
+    "explain",
     "export",
     "load",
     "train",

@@ -7,7 +7,7 @@ import sys
 
 from cyclopts import CycloptsError
 
-from selfsight.cli import embed, evaluate, export, methods, train  # noqa: F401
+from selfsight.cli import embed, evaluate, explain, export, methods, train  # noqa: F401
 from selfsight.cli.app import app
 from selfsight.errors import UserError
 

@@ -18,3 +18,9 @@ def write_whole(path: Path, text: str) -> None:
         partial.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def apart(images: str, out: Path) -> None:
+    """Raise UserError if what is written to `out` would lie among the images."""
+    if Path(images).is_dir() and Path(images).resolve() in out.resolve().parents:
+        raise UserError(f"{out} lies in the image folder {images}; choose an --out elsewhere")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from selfsight.commands.files import apart
 from selfsight.errors import UserError
 from selfsight.settings import Settings, settings_from
 
@@ -84,7 +85,7 @@ def train_with(
         settings, own = _resumed(run, images, settings, own)
     else:
         vacant(out)
-        _apart(images, out)
+        apart(images, out)
     from selfsight.display import Display
     from selfsight.fit import fit
 
@@ -116,9 +117,3 @@ def _resumed(
         if str(run.method_settings.get(name)) != str(value):
             raise UserError(f"the run in {run.path} was not begun with {name} {value}")
     return run.settings, dict(run.method_settings)
-
-
-def _apart(images: str, out: Path) -> None:
-    """Raise UserError if the run would be written among the images."""
-    if Path(images).is_dir() and Path(images).resolve() in out.resolve().parents:
-        raise UserError(f"{out} lies in the image folder {images}; choose an --out elsewhere")

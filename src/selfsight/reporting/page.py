@@ -47,7 +47,38 @@ def write_report(run: Path) -> Path:
 
 def render(files: RunFiles) -> str:
     """Return the page as text that is encodable as UTF-8."""
-    environment = Environment(
+    evidence, held_out = files.evidence, files.held_out
+    majority = accuracies.majority_share(evidence, held_out)
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            style=verbatim("report.css"),
+            script=verbatim("report.js"),
+            head=headline.headline(files),
+            verdict=headline.verdict(files),
+            missing=headline.missing(files),
+            panels=accuracies.panels(evidence, majority=majority),
+            remarks=accuracies.remarks(evidence),
+            majority=majority if math.isfinite(majority) else None,
+            measured_on=headline.measured_on(evidence),
+            protocol=headline.table(evidence.get("protocol")),
+            machine=headline.table(evidence.get("machine")),
+            curves=curves(files.steps, files.looks) if files.steps or files.looks else [],
+            logs=logged(files.steps),
+            views=[] if files.views is None else galleries.views_sheet(files.views),
+            held_out=None if held_out is None else _held_out(held_out, seed=_seed(files)),
+            settings=headline.table(files.settings),
+            skipped=_skipped(files.skipped),
+            files=files,
+            loading=headline.loading(files),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return what fills templates, with escaping on and the words that all pages share."""
+    found = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -55,31 +86,9 @@ def render(files: RunFiles) -> str:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters |= {"percent": percent}
-    environment.globals |= {"count": count}
-    evidence, held_out = files.evidence, files.held_out
-    majority = accuracies.majority_share(evidence, held_out)
-    return environment.get_template("report.html.jinja").render(
-        style=_verbatim("report.css"),
-        script=_verbatim("report.js"),
-        head=headline.headline(files),
-        verdict=headline.verdict(files),
-        missing=headline.missing(files),
-        panels=accuracies.panels(evidence, majority=majority),
-        remarks=accuracies.remarks(evidence),
-        majority=majority if math.isfinite(majority) else None,
-        measured_on=headline.measured_on(evidence),
-        protocol=headline.table(evidence.get("protocol")),
-        machine=headline.table(evidence.get("machine")),
-        curves=curves(files.steps, files.looks) if files.steps or files.looks else [],
-        logs=logged(files.steps),
-        views=[] if files.views is None else galleries.views_sheet(files.views),
-        held_out=None if held_out is None else _held_out(held_out, seed=_seed(files)),
-        settings=headline.table(files.settings),
-        skipped=_skipped(files.skipped),
-        files=files,
-        loading=headline.loading(files),
-    )
+    found.filters |= {"percent": percent}
+    found.globals |= {"count": count}
+    return found
 
 
 def in_script(value: object) -> Markup:
@@ -165,5 +174,6 @@ def _seed(files: RunFiles) -> int:
     return int(seed) if math.isfinite(seed) and 0 <= seed < 2**31 else 0
 
 
-def _verbatim(name: str) -> Markup:
+def verbatim(name: str) -> Markup:
+    """Return a file of the templates as it is: a style sheet or a script."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
