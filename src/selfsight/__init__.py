@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from selfsight.commands.diagnosing import diagnose
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
+    from selfsight.commands.explaining import explain
     from selfsight.commands.exporting import export
     from selfsight.commands.loading import load
     from selfsight.commands.studying import study
@@ -32,6 +33,7 @@ _HOMES = {
     "study": "commands.studying",
     "diagnose": "commands.diagnosing",
     "embed": "commands.embedding",
+    "explain": "commands.explaining",
     "export": "commands.exporting",
     "load": "commands.loading",
     "Encoder": "nets.encoder",
@@ -55,6 +57,7 @@ __all__ = [
     "diagnose",
     "embed",
     "evaluate",
+    "explain",
     "export",
     "load",
     "study",
