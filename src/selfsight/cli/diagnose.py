@@ -22,7 +22,7 @@ def diagnose(
     seed: int = 0,
     cache: str = "auto",
 ) -> None:
-    """Ask what is wrong with a frozen encoder: collapse, quality without labels, shortcuts.
+    """Ask what is wrong with an encoder: collapse, quality without labels, shortcuts.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ def explain(
     seed: int = 0,
     cache: str = "auto",
 ) -> None:
-    """Draw where an encoder looks on some images, and test whether the maps tell the truth.
+    """Draw where an encoder looks, and test whether the maps tell the truth.
 
     Parameters
     ----------
