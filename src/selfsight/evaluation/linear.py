@@ -16,6 +16,7 @@ directions and many weak ones, on which L-BFGS takes up to a thousand steps; wit
 of the principal directions, each divided by the root of its curvature at the start, it takes tens.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,12 +72,14 @@ class Fitted:
         return torch.from_numpy(scores.numpy().argmax(axis=1))
 
 
-def linear_probe(train: Embeddings, test: Embeddings, *, seed: int) -> LinearProbe:
+def linear_probe(
+    train: Embeddings, test: Embeddings, *, seed: int, strengths: Sequence[float] = STRENGTHS
+) -> LinearProbe:
     """Return the linear probe's answers for the labelled images of `test`.
 
-    The seed decides which training labels choose the strength. A class with one image is fitted
-    and never held back. Raises UserError if the training labels name fewer than two classes, or
-    where `Embeddings.labelled` does.
+    strengths: to choose from, strong to weak. The seed decides which training labels choose one.
+    A class with one image is fitted and never held back. Raises UserError if the training labels
+    name fewer than two classes, or where `Embeddings.labelled` does.
     """
     train, test = train.labelled(), test.labelled()
     classes = int(train.labels.max()) + 1
@@ -94,7 +97,9 @@ def linear_probe(train: Embeddings, test: Embeddings, *, seed: int) -> LinearPro
     problem = Problem(features, labels, axes, variances, classes)
 
     held_back = chosen & _stratified(np.where(chosen, train.labels, -1), HELD_BACK, rng, smallest=2)
-    sweep, start = _sweep(problem, torch.from_numpy(chosen), torch.from_numpy(held_back))
+    sweep, start = _sweep(
+        problem, torch.from_numpy(chosen), torch.from_numpy(held_back), strengths=strengths
+    )
     # Of equals the strongest, which comes first.
     strength = max(sweep, key=lambda pair: pair[1])[0] if sweep else UNSWEPT
     fitted = fit(problem, strength=strength, start=start[strength])
@@ -150,7 +155,11 @@ def fit(problem: Problem, *, strength: float, start: Fitted) -> Fitted:
 
 
 def _sweep(
-    problem: Problem, chosen: Bool[Tensor, "images"], held_back: Bool[Tensor, "images"]
+    problem: Problem,
+    chosen: Bool[Tensor, "images"],
+    held_back: Bool[Tensor, "images"],
+    *,
+    strengths: Sequence[float],
 ) -> tuple[list[tuple[float, float]], dict[float, Fitted]]:
     """Return (strength, accuracy on the labels held back) and the classifier, strong to weak."""
     rows = chosen & ~held_back
@@ -165,7 +174,7 @@ def _sweep(
     if len(answers) == 0:  # every class has a single image: nothing to choose with
         return [], {UNSWEPT: fitted}
     sweep, found = [], {}
-    for strength in STRENGTHS:
+    for strength in strengths:
         fitted = fit(part, strength=strength, start=fitted)
         sweep.append((strength, float((fitted.predict(queries) == answers).double().mean())))
         found[strength] = fitted
