@@ -205,6 +205,20 @@ def test_ctrl_c_is_one_line(run, monkeypatch, pressed, said) -> None:
     assert run("methods") == (130, "", said)
 
 
+def test_of_several_processes_the_first_does_what_one_can(run, monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert run("methods") == (0, "", "")
+    monkeypatch.setenv("RANK", "0")
+    assert "simclr" in run("methods")[1]
+
+
+def test_a_place_that_is_not_writable_is_one_line(run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("selfsight.run.os.access", lambda *_: False)
+    assert_one_line(*run("train", "digits", "--out", str(tmp_path / "run")), "cannot write to")
+    result = run("evaluate", "x", "--train", "a", "--test", "b", "--json", str(tmp_path / "j"))
+    assert_one_line(*result, "is not writable")
+
+
 def test_the_overview_has_every_command_and_says_what_its_help_says(run) -> None:
     files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {
         "__init__",

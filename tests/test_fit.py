@@ -1,7 +1,9 @@
 """Whole runs on disk: what is written, what survives a kill, and that labels stay outside."""
 
 import errno
+import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -89,7 +91,7 @@ def test_a_run_leaves_an_encoder_evidence_and_a_report(finished) -> None:
     }
     assert [row["name"] for row in finished.evidence["rows"]] == ["encoder", "untrained", "pixels"]
     said = finished.verdict.split(": ", 1)[1]  # the report shows the word before it as a title
-    assert said in (finished.path / "report.html").read_text("utf-8")
+    assert said[1:] in (finished.path / "report.html").read_text("utf-8")
     assert finished.encoder.encode(torch.zeros(2, 3, 16, 16)).shape == (2, 256)
 
 
@@ -162,8 +164,9 @@ def wait_for_steps(run: Path, count: int, process: subprocess.Popen) -> None:
 
 
 def test_a_killed_and_resumed_run_is_the_run(folder, cache, tmp_path) -> None:
-    often = {"steps": 40, "checkpoint_minutes": 0.002, "labels": "none", "cache": cache}
-    whole = selfsight.train(folder, out=tmp_path / "whole", quiet=True, **often, **QUICK)
+    often = {"steps": 40, "checkpoint_minutes": 0.002, "looks": 4, "labels": "none"}
+    given = {"cache": cache, "quiet": True, **often, **QUICK}
+    whole = selfsight.train(folder, out=tmp_path / "whole", **given)
     broken = tmp_path / "broken"
     words = [f"--{name.replace('_', '-')}={value}" for name, value in often.items()]
     process = subprocess.Popen(
@@ -173,7 +176,7 @@ def test_a_killed_and_resumed_run_is_the_run(folder, cache, tmp_path) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert not (broken / "encoder.safetensors").exists()
-    resumed = selfsight.train(folder, out=broken, resume=True, quiet=True, **often, **QUICK)
+    resumed = selfsight.train(folder, out=broken, resume=True, **given)
     assert_same_weights(whole, resumed)
     for kind, fields in (("step", ("step", "loss")), ("look", ("step", "loss", "spread"))):
         one, other = (
@@ -328,13 +331,23 @@ def test_a_head_is_measured_beside_the_encoder_if_asked_for(folder, cache, tmp_p
     assert "Projection head" in (run.path / "report.html").read_text("utf-8")
 
 
-def test_a_time_budget_ends_the_run(folder, cache, tmp_path) -> None:
+def test_a_time_budget_ends_the_run_and_the_schedule_follows_it(
+    folder, cache, tmp_path, monkeypatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr("selfsight.budget.now", lambda: 10.0 * next(ticks))  # ten seconds a glance
     run = selfsight.train(
-        folder, out=tmp_path / "r", minutes=0.02, cache=cache, quiet=True, **QUICK
+        folder, out=tmp_path / "r", minutes=1.0, labels="none", cache=cache, quiet=True, **QUICK
     )
     records = run.records("step")
-    assert records[-1]["progress"] == 1.0
-    assert records[-2]["progress"] < 1.0
+    assert [record["progress"] for record in records] == pytest.approx(
+        [2 / 6, 3 / 6, 4 / 6, 5 / 6, 1]
+    )
+    rates = [record["lr"] / records[0]["lr"] for record in records]
+    peak = 1 + math.cos(math.pi * (1 / 6 - 0.05) / 0.95)
+    assert rates == pytest.approx(
+        [(1 + math.cos(math.pi * (k / 6 - 0.05) / 0.95)) / peak for k in range(1, 6)]
+    )
 
 
 def test_evaluate_embed_and_export_take_the_run(finished, folder, cache, tmp_path) -> None:

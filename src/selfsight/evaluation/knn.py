@@ -79,7 +79,8 @@ def _nearest(
     rows = torch.zeros(len(queries), k, dtype=torch.int64)
     for start in range(0, len(bank), BANK_BLOCK):
         block = _directions(bank[start : start + BANK_BLOCK])
-        for part in torch.arange(len(queries)).split(QUERY_BLOCK):
+        for first in range(0, len(queries), QUERY_BLOCK):
+            part = slice(first, first + QUERY_BLOCK)
             nearest, places = (queries[part] @ block.T).topk(min(k, len(block)), dim=1)
             both = torch.cat([found[part], nearest], dim=1)
             found[part], order = both.topk(k, dim=1)
