@@ -20,7 +20,7 @@ CLASSES = ("cat", "dog", "owl")
 def folder(place: Path, *, leak: str) -> ImageSet:
     """Write 240 images of noise in three classes; the size or the mode may tell the class."""
     rng = np.random.default_rng(0)
-    for number in range(240):
+    for number in range(180):
         name = CLASSES[number % 3]
         side = int(rng.integers(16, 30)) + (14 * (number % 3) if leak == "size" else 0)
         picture = Image.fromarray(rng.integers(0, 256, (side, 24, 3), dtype=np.uint8))
@@ -64,7 +64,7 @@ def test_a_greyscale_mode_that_tells_the_class_is_found(tmp_path: Path) -> None:
     names = [one.trait.name for one in leaks(found)]
     assert "mode" in names and "hue" in names and "height" not in names
     told = next(one for one in found if one.trait.name == "mode")
-    assert told.leak is not None and told.leak.classes[0] == "owl"
+    assert told.leak is not None and told.leak.classes == ("owl",)
     assert told.leak.reading.accuracy.value == pytest.approx(2 / 3, abs=0.02)
 
 

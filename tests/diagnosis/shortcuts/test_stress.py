@@ -65,7 +65,7 @@ def test_who_lives_off_colour_falls_on_grey_images_and_its_twin_does_not() -> No
     assert own[WHOLE].reading.accuracy.value > 0.8 and own[WHOLE].fall.value == 0
     assert own["grey"].fall.low > 0.3
     assert own["centre only"].fall.high < 0.1
-    assert own["background only"].reading.p > 0.05 and not background_tells(found)[0]
+    assert not background_tells(found)[0]
     finding = stress_finding(found, example=PIXELS[0])
     assert finding.word == "colour most" and "survives without colour" in finding.sentence
     assert len(finding.tables[0].rows) == 7 and finding.tables[0].columns[1].name == "supervised"

@@ -88,7 +88,7 @@ def _overlap_tables(overlaps: Sequence[Overlap]) -> list[Table]:
     rows = [
         Row(
             " and ".join(f"{low:g} to {high:g}" for low, high in one.areas),
-            (one.common, one.union, one.none, one.little, one.pairs),
+            (one.common, one.union, one.none, one.little, float(one.pairs)),
             tone="doubtful" if one.none >= OFTEN else "neutral",
         )
         for one in overlaps

@@ -31,8 +31,7 @@ GUESSED, READ = 10, 4  # kinds of a trait: to guess the class from it; to read i
 MOST_NAMED = 3  # classes that a leak gives away
 FEWEST = 20  # test images
 
-Features = Float32[np.ndarray, "images dim"]
-Numbers = Int64[np.ndarray, "images"]
+Features = Float32[np.ndarray, "images _dim"]
 Rows = Int64[np.ndarray, "_rows"]
 
 
@@ -69,7 +68,7 @@ class Nuisance:
 class Labelled:
     """A class for every image, -1 for none, and what the classes are called."""
 
-    index: Numbers
+    index: Int64[np.ndarray, "images"]
     names: tuple[str, ...]
 
 
@@ -153,14 +152,19 @@ def _leak(kinds: Binned, labels: Labelled, training: Rows, test: Rows, *, seed: 
     answers = shares.argmax(axis=1)[kinds.kinds[test]]
     truth = labels.index[test]
     reading = read(answers, truth, seed=seed)
-    rights = {
-        label: (answers[truth == label] == label).mean()
-        for label in np.unique(answers).tolist()
-        if (truth == label).any()
-    }
-    best = sorted(rights, key=lambda label: -rights[label])[:MOST_NAMED]
-    named = tuple(labels.names[label] for label in best if rights[label] > 2 * reading.chance)
-    return Leak(reading, reading.p, named)
+    given_away = tuple(labels.names[label] for label in _given_away(answers, truth))
+    return Leak(reading, reading.p, given_away)
+
+
+def _given_away(answers: Rows, truth: Rows) -> list[int]:
+    """Return the classes that are told best: answered for their own images and no others'."""
+    told = {}
+    for label in np.unique(truth).tolist():
+        answered, own = answers == label, truth == label
+        told[label] = answered[own].mean() - answered[~own].mean() if not own.all() else 0.0
+    most = max(told.values())
+    best = [label for label in sorted(told, key=lambda one: -told[one]) if told[label] > most / 2]
+    return best[:MOST_NAMED] if most > 0 else []
 
 
 def _shown(

@@ -69,7 +69,7 @@ def measure_twins(
     seed, and returns an encoder. train, test: labelled images of at most `cue.kinds` classes.
     """
     assert len(learners) > 1
-    results: dict[str, list[tuple[Reliance, float, Float64[np.ndarray, "conflicts"]]]] = {
+    results: dict[str, list[tuple[Reliance, float, Float64[np.ndarray, "_conflicts"]]]] = {
         name: [] for name in learners
     }
     for seed in seeds:
@@ -117,7 +117,7 @@ def planted(images: ImageSet, cue: Cue, *, agreement: float, seed: int) -> Image
     return replace(images, pixels=np.concatenate(parts))
 
 
-def _difference(differences: list[Float64[np.ndarray, "conflicts"]], *, seed: int) -> Interval:
+def _difference(differences: list[Float64[np.ndarray, "_conflicts"]], *, seed: int) -> Interval:
     if len(differences) == 1:
         return mean_interval(differences[0], seed=seed)
     from scipy.stats import t  # comes with scikit-learn
