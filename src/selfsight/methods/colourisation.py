@@ -67,6 +67,7 @@ class Colourisation(Method):
         "that stays at knowing nothing has learned which colours are frequent, and no more.",
     )
     recipe = Recipe(optimiser="adamw", lr=2e-3, weight_decay=1e-4)
+    vectors_tell = False
     prior: Tensor
     batches: Tensor
     bins: Tensor

@@ -71,6 +71,7 @@ class MAE(Method):
         "right means that nothing is learned; it rarely collapses.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=0.05)
+    vectors_tell = False
     smallest_encoder = "vit_tiny"
 
     def __init__(
