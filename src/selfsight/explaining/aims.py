@@ -49,7 +49,7 @@ class OtherViews(Aim):
     def __call__(self, encoder: Encoder, *, progress: Progress) -> Target:
         """Return the similarity to the views' mean direction."""
         found = F.normalize(features_of(encoder, encoder.fit(self.views)), dim=1)
-        references = found.unflatten(0, (-1, VIEWS)).mean(1)
+        references = found.reshape(-1, VIEWS, found.shape[1]).mean(1)
         return Similarity(references, foil_of(encoder, self.bank, self.foil, progress=progress))
 
 

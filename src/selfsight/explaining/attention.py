@@ -43,7 +43,7 @@ class Attention:
         return Maps(
             F.interpolate(flow, images.shape[2:], mode="nearest")[:, 0],
             signed=False,
-            extras={"heads": torch.cat(heads).unflatten(-1, (rows, columns))},
+            extras={"heads": torch.cat(heads).reshape(len(images), -1, rows, columns)},
         )
 
 

@@ -46,4 +46,5 @@ def principal(rows: Float[Tensor, "places features"]) -> Float[Tensor, "features
     centred = rows - rows.mean(0)
     axes = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :COLOURS]
     largest = axes.gather(0, axes.abs().argmax(0, keepdim=True))
-    return axes * torch.where(largest < 0, -1.0, 1.0)
+    weights: Float[Tensor, "features 3"] = axes * torch.where(largest < 0, -1.0, 1.0)
+    return weights

@@ -53,9 +53,9 @@ def shared_with_neighbours(
     cosines = F.cosine_similarity(repeated, theirs)
     return Shared(
         near,
-        cosines.unflatten(0, (-1, count)),
-        seen.unflatten(0, (-1, count)),
-        here.values.unflatten(0, (-1, count)),
-        there.values.unflatten(0, (-1, count)),
-        here.signed,
+        cosines=cosines.reshape(len(rows), count),
+        seen=seen.reshape(len(rows), count, *seen.shape[1:]),
+        here=here.values.reshape(len(rows), count, *here.values.shape[1:]),
+        there=there.values.reshape(len(rows), count, *there.values.shape[1:]),
+        signed=here.signed,
     )

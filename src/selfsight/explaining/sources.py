@@ -80,7 +80,8 @@ def _in_memory(array: Array) -> Source:
         )
 
     def read(rows: Int[np.ndarray, "rows"]) -> Array:
-        return array[rows]
+        part: Array = array[rows]
+        return part
 
     return Source(
         read,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from selfsight.errors import UserError
 from selfsight.reporting.headline import table
@@ -20,7 +21,8 @@ from selfsight.reporting.reading import number
 from selfsight.reporting.templating import environment, verbatim
 from selfsight.reporting.wording import count, duration
 
-Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+AnyArray = Shaped[np.ndarray, "..."]
+Arrays = Mapping[str, AnyArray]
 
 TOWARD = {
     "itself": "similarity to other views of the image itself",
@@ -176,7 +178,7 @@ def _row(
 
 
 def _heads(
-    picture: "np.ndarray[Any, Any]",
+    picture: AnyArray,
     box: tuple[int, int, int],
     role: str,
     arrays: Arrays,
@@ -202,7 +204,7 @@ def _pairs(arrays: Arrays) -> list[dict[str, Any]]:
         return []
     signed = bool(arrays["shared/signed"])
 
-    def laid(seen: "np.ndarray[Any, Any]", values: "np.ndarray[Any, Any]") -> str:
+    def laid(seen: AnyArray, values: AnyArray) -> str:
         return overlay(as_rgb(seen), values, box=(0, 0, seen.shape[-1]), signed=signed)
 
     rows = []
