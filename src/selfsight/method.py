@@ -84,9 +84,7 @@ class Method(nn.Module, ABC):
     card: ClassVar[Card]
     recipe: ClassVar[Recipe]
     perfect: float = 0.0  # the loss of a network that solves the task
-    scale_matters: ClassVar[bool] = (
-        False  # whether the loss asks the watched vectors for a deviation
-    )
+    scale_matters: ClassVar[bool] = False  # whether the loss asks watched vectors for a deviation
     vectors_tell: ClassVar[bool] = True  # False: a task that few directions solve; its loss tells
     remedies: ClassVar[Mapping[str, str]] = {}  # by mode of collapse: which setting to change first
     smallest_encoder: ClassVar[str] = "convnet"  # one that it works with: for tests and examples
