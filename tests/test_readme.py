@@ -43,10 +43,10 @@ def test_every_command_line_is_understood() -> None:
     lines = re.findall(r"^    selfsight (.*?)(?:#.*)?$", README, re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
-        _, _, ignored = application("").parse_args(
-            shlex.split(line), exit_on_error=False, print_error=False
-        )
-        assert not ignored
+        words = shlex.split(line)
+        # What it cannot understand is raised; ignored is only what a grid of runs varies itself.
+        _, _, ignored = application("").parse_args(words, exit_on_error=False, print_error=False)
+        assert not ignored or words[0] in ("compare", "study")
 
 
 def test_the_make_targets_exist() -> None:

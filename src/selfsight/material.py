@@ -22,9 +22,7 @@ class Material:
     """What a run works on. Class numbers mean the same in all parts."""
 
     train: ImageSet  # what training sees
-    labelled: (
-        ImageSet  # what probes are fitted on: all that is not held out, whatever is trained on
-    )
+    labelled: ImageSet  # what probes are fitted on: all that is not held out
     held_out: ImageSet
     mean: tuple[float, ...]  # of the training pixels, per channel, in [0, 1]
     std: tuple[float, ...]

@@ -191,7 +191,7 @@ def image_set(count: int) -> ImageSet:
 def test_any_number_of_held_out_images_can_be_looked_at(held_out, batch, splits) -> None:
     """A batch norm in groups wants a number that they divide."""
     grey = {"mean": (0.5,) * 3, "std": (0.2,) * 3}
-    material = Material(image_set(300), image_set(held_out), **grey, skipped=())
+    material = Material(image_set(300), image_set(300), image_set(held_out), **grey, skipped=())
     method = methods.find("moco")(
         build_encoder("convnet", image_size=12, **grey), splits=splits, queue=16, hidden=8
     )
@@ -208,7 +208,7 @@ def test_the_images_looked_at_are_held_out_if_there_are_enough() -> None:
     method = methods.find("autoencoder")(build_encoder("convnet", image_size=12, **grey))
     record = Record(30, 0.1, 1.0, 0.0, 128, 0.0, {}, torch.zeros(2, 2))
     for images, few in ((black, False), (black.part(np.arange(8)), True)):
-        material = Material(image_set(200), images, **grey, skipped=())
+        material = Material(image_set(200), image_set(200), images, **grey, skipped=())
         spread = looker(material, batch=128, seed=0)(method, record, 1.0, False)["spread"]
         assert (spread > 1e-3) == few
 
