@@ -99,7 +99,7 @@ class Colourisation(Method):
         self.uniform, self.stride = uniform, stride
         side = len(range(0, encoder.image_size, stride))
         self.decoder = map_decoder(features, channels=len(bins), side=side, width=width)
-        self.register_buffer("bins", bins, persistent=False)
+        self.register_buffer("bins", bins.clone(), persistent=False)
         self.register_buffer("prior", torch.full((len(bins),), 1 / len(bins)))
         self.register_buffer("batches", torch.tensor(0))
         self.perfect = self._ambiguity()
