@@ -23,6 +23,7 @@ PRECISION = 1e-5
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 FOLDER = Path(__file__).parent
 
+pytestmark = pytest.mark.xdist_group("processes")  # one worker: the fixture takes a minute
 every_case = pytest.mark.parametrize("name", [str(case) for case in CASES])
 
 
