@@ -19,7 +19,7 @@ demo: install
 	$(BIN)/selfsight train digits --out demo/run --encoder convnet --size 16 --held-out 0.3 --minutes 1.5
 
 test: install
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: install
 	$(BIN)/ruff format --check .
@@ -27,7 +27,7 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pylint --disable=all --enable=duplicate-code src/selfsight
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 format: install
 	$(BIN)/ruff format .

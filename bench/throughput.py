@@ -95,7 +95,7 @@ def ours(images: str, cache: str, arguments: argparse.Namespace, method: str) ->
         words = ["train", images, "--out", str(run), "--cache", cache, "--method", method]
         words += ["--encoder", arguments.encoder, "--stem", arguments.stem]
         words += ["--size", str(arguments.size), "--batch", str(arguments.batch)]
-        words += ["--steps", str(arguments.steps)]
+        words += ["--steps", str(arguments.steps), "--threads", str(torch.get_num_threads())]
         subprocess.run([sys.executable, "-m", "selfsight", *words], check=True, capture_output=True)
         lines = [json.loads(line) for line in (run / "records.jsonl").open()]
     steps = [line for line in lines if line["kind"] == "step"]

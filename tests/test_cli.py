@@ -1,5 +1,6 @@
 """The command line as a user meets it: one clear line and exit code 2 for mistakes."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from selfsight import cli
 from selfsight.cli import main
+from selfsight.errors import Interrupted
 
 
 @pytest.fixture
@@ -136,7 +139,29 @@ def test_a_run_among_the_images_is_refused(run, tmp_path) -> None:
 
 def test_resuming_what_is_no_run_is_one_line(run, tmp_path) -> None:
     result = run("train", "digits", "--out", str(tmp_path / "none"), "--resume")
-    assert_one_line(*result, "holds no run")
+    assert_one_line(*result, "holds no run to resume; start it without --resume")
+
+
+def test_what_is_measured_on_must_not_be_trained_on(run, tmp_path) -> None:
+    folder = make_images(tmp_path / "images" / "held", 3).parent
+    for held_out in (folder, folder / "held", folder / ".." / "images"):
+        options = ("--out", str(tmp_path / "run"), "--held-out", str(held_out))
+        assert_one_line(*run("train", str(folder), *options), "shares images with")
+    result = run("train", "digits", "--out", str(tmp_path / "run"), "--held-out", "DIGITS")
+    assert_one_line(*result, "DIGITS is held out but shares images with digits")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["absent/out", "folder"])
+def test_where_results_go_is_looked_at_before_the_work(run, tmp_path, place) -> None:
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "folder.json").mkdir()
+    out = tmp_path / place
+    no_encoder = str(tmp_path / "none")  # would be found missing next
+    result = run("embed", no_encoder, "digits", "--out", f"{out}.npz")
+    assert_one_line(*result, f"{out}.npz")
+    words = ("evaluate", no_encoder, "--train", "digits", "--test", "digits")
+    assert_one_line(*run(*words, "--json", f"{out}.json"), f"{out}.json")
 
 
 def test_no_command_shows_the_help(run) -> None:
@@ -163,6 +188,48 @@ def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch) -> None:
     monkeypatch.setattr("selfsight.cards.list_lines", fail)
     with pytest.raises(ZeroDivisionError):
         main(["methods"])
+
+
+@pytest.mark.parametrize(
+    ("pressed", "said"),
+    [
+        (KeyboardInterrupt(), "selfsight: interrupted\n"),
+        (Interrupted("all is saved"), "selfsight: all is saved\n"),
+    ],
+)
+def test_ctrl_c_is_one_line(run, monkeypatch, pressed, said) -> None:
+    def press() -> None:
+        raise pressed
+
+    monkeypatch.setattr("selfsight.cards.list_lines", press)
+    assert run("methods") == (130, "", said)
+
+
+def test_of_several_processes_the_first_does_what_one_can(run, monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert run("methods") == (0, "", "")
+    monkeypatch.setenv("RANK", "0")
+    assert "simclr" in run("methods")[1]
+
+
+def test_a_place_that_is_not_writable_is_one_line(run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("selfsight.run.os.access", lambda *_: False)
+    assert_one_line(*run("train", "digits", "--out", str(tmp_path / "run")), "cannot write to")
+    result = run("evaluate", "x", "--train", "a", "--test", "b", "--json", str(tmp_path / "j"))
+    assert_one_line(*result, "is not writable")
+
+
+def test_the_overview_has_every_command_and_says_what_its_help_says(run) -> None:
+    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {
+        "__init__",
+        "app",
+        "words",
+    }
+    assert set(cli.COMMANDS) == files
+    for name, summary in cli.COMMANDS.items():
+        found = cli.application(name)[name].default_command
+        first = " ".join(inspect.getdoc(found).split("\n\n")[0].split())
+        assert first == summary
 
 
 def test_the_module_and_the_command_are_the_same() -> None:

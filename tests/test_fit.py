@@ -1,8 +1,11 @@
 """Whole runs on disk: what is written, what survives a kill, and that labels stay outside."""
 
 import errno
+import itertools
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +19,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import selfsight
-from selfsight.errors import UserError
+from selfsight.errors import Interrupted, UserError
 from selfsight.run import Run
 
 QUICK = {"encoder": "convnet", "size": 16, "batch": 32, "threads": 1, "precision": "fp32"}
@@ -56,6 +59,15 @@ def finished(folder, cache, tmp_path_factory) -> Run:
     return selfsight.train(folder, out=out, steps=8, cache=cache, quiet=True, **QUICK)
 
 
+@pytest.fixture(scope="module")
+def unlabelled(folder, cache, tmp_path_factory) -> Run:
+    """Return the same run over again, but for the labels."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return selfsight.train(
+        folder, out=out, steps=8, labels="none", cache=cache, quiet=True, **QUICK
+    )
+
+
 def weights(run: Run) -> dict[str, torch.Tensor]:
     return load_file(run.path / "encoder.safetensors")
 
@@ -78,7 +90,8 @@ def test_a_run_leaves_an_encoder_evidence_and_a_report(finished) -> None:
         "skipped.tsv",
     }
     assert [row["name"] for row in finished.evidence["rows"]] == ["encoder", "untrained", "pixels"]
-    assert finished.verdict in (finished.path / "report.html").read_text("utf-8")
+    said = finished.verdict.split(": ", 1)[1]  # the report shows the word before it as a title
+    assert said[1:] in (finished.path / "report.html").read_text("utf-8")
     assert finished.encoder.encode(torch.zeros(2, 3, 16, 16)).shape == (2, 256)
 
 
@@ -88,46 +101,49 @@ def test_records_hold_every_step_and_the_looks(finished) -> None:
     assert looks[-1]["progress"] == 1.0
     assert 0 <= looks[-1]["knn"] <= 1
     assert looks[-1]["spread_ideal"] == pytest.approx(128**-0.5)
+    for look in looks:
+        nothing, perfect = look["knows_nothing"], look["perfect"]
+        share = (nothing - look["loss"]) / (nothing - perfect)
+        assert look["loss_share"] == pytest.approx(share)
+        assert nothing == pytest.approx(np.log(2 * 32 - 1), abs=0.2)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(
-    finished, folder, cache, tmp_path
+    unlabelled, finished, folder, cache, tmp_path
 ) -> None:
-    again = selfsight.train(folder, out=tmp_path / "a", steps=8, cache=cache, quiet=True, **QUICK)
+    assert_same_weights(finished, unlabelled)
     other = selfsight.train(
-        folder, out=tmp_path / "b", steps=8, seed=1, cache=cache, quiet=True, **QUICK
+        folder,
+        out=tmp_path / "b",
+        steps=8,
+        seed=1,
+        labels="none",
+        cache=cache,
+        quiet=True,
+        **QUICK,
     )
-    assert_same_weights(finished, again)
     assert not torch.equal(
-        *(run["network.blocks.0.0.weight"] for run in (weights(again), weights(other)))
+        *(run["network.blocks.0.0.weight"] for run in (weights(finished), weights(other)))
     )
 
 
-def test_labels_change_no_weight(finished, folder, cache, tmp_path) -> None:
+def test_labels_change_no_weight(unlabelled, finished, folder, cache, tmp_path) -> None:
     shuffled = tmp_path / "labels.csv"
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
     random = np.random.default_rng(5)
     rows = [f"{name},{random.integers(7)}\n" for name in names]
     shuffled.write_text("path,label\n" + "".join(rows))
-    for number, labels in enumerate(("none", str(shuffled))):
-        run = selfsight.train(
-            folder,
-            out=tmp_path / str(number),
-            steps=8,
-            labels=labels,
-            cache=cache,
-            quiet=True,
-            **QUICK,
-        )
+    other = selfsight.train(
+        folder, out=tmp_path / "run", steps=8, labels=shuffled, cache=cache, quiet=True, **QUICK
+    )
+    assert len(other.evidence["classes"]) == 7
+    for run in (unlabelled, other):
         assert_same_weights(finished, run)
 
 
-def test_without_labels_the_verdict_says_so(folder, cache, tmp_path) -> None:
-    run = selfsight.train(
-        folder, out=tmp_path / "run", steps=2, labels="none", cache=cache, quiet=True, **QUICK
-    )
-    assert run.evidence["verdict"]["word"] == "unmeasured"
-    assert "no labels" in run.verdict
+def test_without_labels_the_verdict_says_so(unlabelled) -> None:
+    assert unlabelled.evidence["verdict"]["word"] == "unmeasured"
+    assert "no labels" in unlabelled.verdict
 
 
 def command(folder: Path, out: Path, cache: str, *more: str) -> list[str]:
@@ -148,23 +164,24 @@ def wait_for_steps(run: Path, count: int, process: subprocess.Popen) -> None:
 
 
 def test_a_killed_and_resumed_run_is_the_run(folder, cache, tmp_path) -> None:
-    often = ("--steps=40", "--checkpoint-minutes=0.002")
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(command(folder, whole, cache, *often), check=True, capture_output=True)
+    often = {"steps": 40, "checkpoint_minutes": 0.002, "looks": 4, "labels": "none"}
+    given = {"cache": cache, "quiet": True, **often, **QUICK}
+    whole = selfsight.train(folder, out=tmp_path / "whole", **given)
+    broken = tmp_path / "broken"
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in often.items()]
     process = subprocess.Popen(
-        command(folder, broken, cache, *often), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(folder, broken, cache, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     wait_for_steps(broken, 5, process)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
-    subprocess.run(
-        command(folder, broken, cache, *often, "--resume"), check=True, capture_output=True
-    )
-    assert_same_weights(Run.open(whole), Run.open(broken))
+    assert not (broken / "encoder.safetensors").exists()
+    resumed = selfsight.train(folder, out=broken, resume=True, **given)
+    assert_same_weights(whole, resumed)
     for kind, fields in (("step", ("step", "loss")), ("look", ("step", "loss", "spread"))):
         one, other = (
-            [[record[field] for field in fields] for record in Run.open(run).records(kind)]
-            for run in (whole, broken)
+            [[record[field] for field in fields] for record in run.records(kind)]
+            for run in (whole, resumed)
         )
         assert one == other, kind
 
@@ -246,7 +263,7 @@ def test_broken_files_are_listed_with_their_reason(cache, tmp_path) -> None:
     assert line.startswith("tab\\there.jpg\t")
 
 
-def test_a_full_disk_is_one_line_and_the_run_can_go_on(
+def test_after_a_full_disk_and_after_ctrl_c_the_run_can_go_on(
     folder, cache, tmp_path, monkeypatch
 ) -> None:
     def full(*_: object) -> None:
@@ -258,6 +275,14 @@ def test_a_full_disk_is_one_line_and_the_run_can_go_on(
         with pytest.raises(UserError, match="No space left on device; mend that and continue"):
             selfsight.train(folder, out=out, steps=2, cache=cache, quiet=True, **QUICK)
     assert not list(out.rglob("*part"))
+
+    def press(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("selfsight.fit.conclude", press)
+        with pytest.raises(Interrupted, match="continue with the same command and --resume"):
+            selfsight.train(folder, out=out, steps=2, cache=cache, resume=True, quiet=True, **QUICK)
     selfsight.train(folder, out=out, steps=2, cache=cache, resume=True, quiet=True, **QUICK)
     assert Run.open(out).verdict
 
@@ -280,6 +305,15 @@ def test_a_queue_longer_than_the_data_is_refused_and_nothing_is_left(
     assert not out.exists()
 
 
+def test_grey_images_cannot_be_coloured_and_nothing_is_left(folder, cache, tmp_path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(UserError, match="all images are grey; use another method"):
+        selfsight.train(
+            folder, out=out, method="colourisation", steps=1, cache=cache, quiet=True, **QUICK
+        )
+    assert not out.exists()
+
+
 def test_a_head_is_measured_beside_the_encoder_if_asked_for(folder, cache, tmp_path) -> None:
     run = selfsight.train(
         folder,
@@ -297,20 +331,35 @@ def test_a_head_is_measured_beside_the_encoder_if_asked_for(folder, cache, tmp_p
     assert "Projection head" in (run.path / "report.html").read_text("utf-8")
 
 
-def test_a_time_budget_ends_the_run(folder, cache, tmp_path) -> None:
+def test_a_time_budget_ends_the_run_and_the_schedule_follows_it(
+    folder, cache, tmp_path, monkeypatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr("selfsight.budget.now", lambda: 10.0 * next(ticks))  # ten seconds a glance
     run = selfsight.train(
-        folder, out=tmp_path / "r", minutes=0.02, cache=cache, quiet=True, **QUICK
+        folder, out=tmp_path / "r", minutes=1.0, labels="none", cache=cache, quiet=True, **QUICK
     )
     records = run.records("step")
-    assert records[-1]["progress"] == 1.0
-    assert records[-2]["progress"] < 1.0
+    assert [record["progress"] for record in records] == pytest.approx(
+        [2 / 6, 3 / 6, 4 / 6, 5 / 6, 1]
+    )
+    rates = [record["lr"] / records[0]["lr"] for record in records]
+    peak = 1 + math.cos(math.pi * (1 / 6 - 0.05) / 0.95)
+    assert rates == pytest.approx(
+        [(1 + math.cos(math.pi * (k / 6 - 0.05) / 0.95)) / peak for k in range(1, 6)]
+    )
 
 
 def test_evaluate_embed_and_export_take_the_run(finished, folder, cache, tmp_path) -> None:
+    unseen = tmp_path / "unseen"
+    for number in (0, 1):
+        for name in ("across", "down"):
+            (unseen / name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / name / f"{number}.png", unseen / name)
     evidence = selfsight.evaluate(
         finished.path,
         train=folder,
-        test=folder,
+        test=unseen,
         cache=cache,
         json_file=tmp_path / "out.json",
         quiet=True,

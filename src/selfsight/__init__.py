@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from selfsight.commands.assessing import assess
     from selfsight.commands.comparing import compare
+    from selfsight.commands.diagnosing import diagnose
     from selfsight.commands.embedding import embed
     from selfsight.commands.evaluating import evaluate
+    from selfsight.commands.explaining import explain
     from selfsight.commands.exporting import export
     from selfsight.commands.loading import load
     from selfsight.commands.studying import study
@@ -29,7 +31,9 @@ _HOMES = {
     "evaluate": "commands.evaluating",
     "compare": "commands.comparing",
     "study": "commands.studying",
+    "diagnose": "commands.diagnosing",
     "embed": "commands.embedding",
+    "explain": "commands.explaining",
     "export": "commands.exporting",
     "load": "commands.loading",
     "Encoder": "nets.encoder",
@@ -50,8 +54,10 @@ __all__ = [
     "__version__",
     "assess",
     "compare",
+    "diagnose",
     "embed",
     "evaluate",
+    "explain",
     "export",
     "load",
     "study",

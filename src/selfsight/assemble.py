@@ -40,11 +40,6 @@ def fitted_stem(
     return replace(settings, stem="standard")
 
 
-def situation_of(settings: Settings, *, images: int) -> Situation:
-    """Return what a method's settings have to suit."""
-    return Situation(images=images, batch=settings.batch, image_size=settings.size)
-
-
 def suited(
     kind: type[Method],
     own: dict[str, object],
@@ -54,8 +49,9 @@ def suited(
     say: Callable[[str], None],
 ) -> dict[str, object]:
     """Return the method's settings with the defaults that this situation changes, said aloud."""
+    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
     changed = {}
-    for adjustment in kind.suited(situation_of(settings, images=images)):
+    for adjustment in kind.suited(situation):
         if adjustment.setting not in own:
             say(f"{adjustment.setting} = {adjustment.value}: {adjustment.reason}")
             changed[adjustment.setting] = adjustment.value

@@ -1,8 +1,8 @@
 """How far a training is: progress from steps or from the clock."""
 
 import math
-import time
 from collections.abc import Callable
+from time import monotonic as now
 
 from selfsight.settings import DEFAULT_EPOCHS, Settings
 
@@ -29,9 +29,9 @@ def progress_by_clock(
 
     agreed: makes of each process's share one for all, or they would stop at different steps.
     """
-    began = time.monotonic() - spent
+    began = now() - spent
 
     def progress(step: int) -> float:  # noqa: ARG001
-        return agreed((time.monotonic() - began) / (60 * minutes))
+        return agreed((now() - began) / (60 * minutes))
 
     return progress

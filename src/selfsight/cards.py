@@ -49,7 +49,10 @@ def _knows_nothing(kind: Any) -> str:
     from selfsight.nets.encoder import build_encoder
 
     encoder = build_encoder(kind.smallest_encoder, image_size=32, mean=[0.5] * 3, std=[0.25] * 3)
-    return f"a loss of {kind(encoder).knows_nothing(BATCH):.3f} at batch {BATCH}"
+    method = kind(encoder)
+    said = f"a loss of {method.knows_nothing(BATCH):.3f} at batch {BATCH}"
+    collapsed = method.collapsed(BATCH)
+    return said if collapsed is None else f"{said}; equal outputs for all images: {collapsed:.3f}"
 
 
 def _paragraph(title: str, text: str) -> list[str]:

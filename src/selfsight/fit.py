@@ -20,7 +20,6 @@ from selfsight.assemble import (
     optimiser_for,
     peak_rate,
     rate_lines,
-    situation_of,
     suited,
 )
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
@@ -35,7 +34,7 @@ from selfsight.gather import world_size
 from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
-from selfsight.method import Method
+from selfsight.method import Method, Situation
 from selfsight.processors import free_cores
 from selfsight.run import Run
 from selfsight.settings import Settings
@@ -76,7 +75,14 @@ def fit(
         method = build_method(
             kind, own, settings=settings, mean=material.mean, std=material.std
         ).to(engine.device)
-    method.demand_fit(situation_of(settings, images=len(material.train)))
+    method.demand_fit(
+        Situation(
+            images=len(material.train),
+            batch=settings.batch,
+            image_size=settings.size,
+            grey=material.grey,
+        )
+    )
     optimiser = optimiser_for(method, settings)
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     with resumable(run):

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from selfsight.material import Material
 from selfsight.method import Method
 from selfsight.run import Run
 
-EARLY_LOOKS = (0.01, 0.03, 0.06)  # of the progress: where most collapses show
+EARLY_LOOKS = (0.0, 0.01, 0.03, 0.06)  # of the progress: the first step, and where collapses show
 ASKING_SHARE = 0.04  # of the time may have gone into asking neighbours before they are asked again
 
 
@@ -29,7 +30,6 @@ class State:
     seconds: float = 0.0
     finite: bool = True
     looking: float = 0.0
-    first_look: dict[str, Any] = field(default_factory=dict)
     last_look: dict[str, Any] = field(default_factory=dict)
     collapse: str = ""  # what the last look shows, in words; empty if nothing
     losses: list[float] = field(default_factory=list)
@@ -120,19 +120,19 @@ class Keeper:
         began, state = time.monotonic(), self.state
         loss = sum(state.losses) / len(state.losses)
         state.losses = []
-        state.last_look = self.look(self.method, record, loss, neighbours)
-        state.first_look = state.first_look or state.last_look
+        before, state.last_look = state.last_look, self.look(self.method, record, loss, neighbours)
         state.last_look["seconds"] = state.seconds
         if record.finite:
-            self._watch()
+            self._watch(before)
         self.pending.append(state.last_look)
         spent = time.monotonic() - began
         state.looking += spent if neighbours else 0.0
         self.rate_since += spent  # looking is not training: the shown speed leaves it out
         state.seconds = time.monotonic() - self.began
 
-    def _watch(self) -> None:
-        found = find_collapse(self.state.last_look, self.state.first_look)
+    def _watch(self, look_before: Mapping[str, Any]) -> None:
+        found = find_collapse(self.state.last_look, look_before)
+        found = found.treated(self.method.remedies) if found else None
         before, self.state.collapse = self.state.collapse, str(found) if found else ""
         if self.state.collapse != before and found:
             self.display.say(f"after step {self.state.step}: {found}")

@@ -19,7 +19,7 @@ from selfsight.method import Method, Step
 
 BANK, QUERIES = 1000, 500  # images of the live kNN
 NEIGHBOURS, TEMPERATURE = 20, 0.07
-WATCHED = 256  # held-out images on which a collapse is looked for
+MOST, FEWEST = 256, 64  # images on which a collapse is looked for
 ENTROPIES = ("assignment_entropy", "mean_assignment_entropy")
 
 
@@ -36,14 +36,15 @@ def looker(
       (collapsed_in_training, None if no fixed number); loss_share is 0 at the first, 1 at the
       second;
     - of the watched images: loss_watched and, as above, collapsed; spread, spread_ideal,
-      effective_rank, mean_cosine; scale, the vectors' standard deviation, None where their length
-      does not matter; the assignments' entropies as shares of ln K, None without prototypes;
+      effective_rank, mean_cosine; vectors_tell, whether a collapse shows in these; scale, the
+      vectors' standard deviation, None where their length does not matter; the assignments'
+      entropies as shares of ln K, None without prototypes;
     - knn, the accuracy of the live kNN, None where it is not asked or where there are no labels on
       both sides.
     """
     bank = _labelled(material.labelled, BANK, seed)
     queries = _labelled(material.held_out, QUERIES, seed)
-    watched = _watched(material)
+    watched = _watched(material, batch=batch)
 
     def look(method: Method, record: Record, loss: float, neighbours: bool) -> dict[str, Any]:
         nothing = method.knows_nothing(batch)
@@ -56,6 +57,7 @@ def looker(
             "collapsed_in_training": method.collapsed(batch),
             "loss": loss,
             "loss_share": (nothing - loss) / (nothing - method.perfect),
+            "vectors_tell": method.vectors_tell,
             "knn": None,
         }
         device = next(method.parameters()).device
@@ -107,9 +109,17 @@ def _nowhere(dim: int) -> dict[str, Any]:
     return dict.fromkeys(names, math.nan) | {"spread_ideal": ideal_spread(dim)} | nothing
 
 
-def _watched(material: Material) -> torch.Tensor:
-    images = material.held_out if len(material.held_out) >= 2 else material.train
-    rows = np.unique(np.linspace(0, len(images) - 1, WATCHED).astype(np.int64))
+def _watched(material: Material, *, batch: int) -> torch.Tensor:
+    """Return a batch of images, halved while it is more than is needed or than are held out.
+
+    A method may cut a batch into groups, so any other number of images might not do. Where far too
+    few are held out, training images show a collapse as well.
+    """
+    count, held_out = batch, len(material.held_out)
+    while count % 2 == 0 and count > FEWEST and count > min(MOST, held_out):
+        count //= 2
+    images = material.held_out if held_out >= count else material.train
+    rows = np.linspace(0, len(images) - 1, count).astype(np.int64)
     return torch.from_numpy(images.batch(rows))
 
 

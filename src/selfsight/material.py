@@ -22,13 +22,16 @@ class Material:
     """What a run works on. Class numbers mean the same in all parts."""
 
     train: ImageSet  # what training sees
-    labelled: (
-        ImageSet  # what probes are fitted on: all that is not held out, whatever is trained on
-    )
+    labelled: ImageSet  # what probes are fitted on: all that is not held out
     held_out: ImageSet
     mean: tuple[float, ...]  # of the training pixels, per channel, in [0, 1]
     std: tuple[float, ...]
     skipped: tuple[tuple[str, str], ...]  # path and reason, of both parts
+
+    @property
+    def grey(self) -> bool:
+        """Whether no image has a colour: then all channels have the same statistics."""
+        return len(set(self.mean)) == len(set(self.std)) == 1
 
 
 def open_material(

@@ -62,6 +62,7 @@ class Situation:
     images: int  # training images
     batch: int  # images a step, over all processes
     image_size: int  # px
+    grey: bool = False  # whether no image has a colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ class Method(nn.Module, ABC):
     card: ClassVar[Card]
     recipe: ClassVar[Recipe]
     perfect: float = 0.0  # the loss of a network that solves the task
-    scale_matters: ClassVar[bool] = False  # whether the loss sees the length of the watched vectors
+    scale_matters: ClassVar[bool] = False  # whether the loss asks watched vectors for a deviation
+    vectors_tell: ClassVar[bool] = True  # False: a task that few directions solve; its loss tells
+    remedies: ClassVar[Mapping[str, str]] = {}  # by mode of collapse: which setting to change first
     smallest_encoder: ClassVar[str] = "convnet"  # one that it works with: for tests and examples
 
     encoder: Encoder

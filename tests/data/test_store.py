@@ -225,6 +225,7 @@ def test_an_interrupted_run_leaves_nothing(folder: Path) -> None:
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from selfsight.data.images import open_images\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it\n"
         "def interrupt(phase, done, total):\n"
         "    if phase == 'decode':\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"

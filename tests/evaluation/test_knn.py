@@ -62,10 +62,12 @@ def test_the_votes_are_those_of_a_loop(k, temperature):
     assert predicted.tolist() == expected.argmax(axis=1).tolist()
 
 
-def test_chunks_change_no_vote(monkeypatch):
+@pytest.mark.parametrize(("bank", "queries"), [(1, 31), (7, 4), (25, 1), (60, 31)])
+def test_blocks_change_no_vote(monkeypatch, bank, queries):
     train, test = cloud(60), cloud(31, seed=1)
     whole = knn_votes(train, test)
-    monkeypatch.setattr(knn, "CHUNK", 130)
+    monkeypatch.setattr(knn, "BANK_BLOCK", bank)
+    monkeypatch.setattr(knn, "QUERY_BLOCK", queries)
     assert np.allclose(knn_votes(train, test), whole, atol=1e-5)
 
 

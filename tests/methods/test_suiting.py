@@ -85,6 +85,13 @@ def test_fewer_images_get_fewer_classes_to_sort_into() -> None:
         assert changed[setting] == 64
 
 
+def test_small_batches_get_fewer_prototypes() -> None:
+    for batch, expected in ((64, None), (32, 128), (16, 64)):
+        situation = Situation(images=50_000, batch=batch, image_size=32)
+        changed = {found.setting: found.value for found in methods.find("swav").suited(situation)}
+        assert changed.get("prototypes") == expected
+
+
 def test_a_teachers_memory_is_as_long_in_images_whatever_the_batch() -> None:
     memories = []
     for batch in (32, 64, 128):

@@ -4,6 +4,7 @@ One file a command; importing it adds the command to the application. The overvi
 by hand and in the order of the work, because even the parser takes longer to load than to read it.
 """
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ COMMANDS = {
     "evaluate": "Measure an encoder beside what costs less, with few labels and with many.",
     "compare": "Compare methods on one equal budget: ranked, with spread, on one page.",
     "study": "Show how methods depend on one setting: the trend, with spread, on one page.",
+    "diagnose": "Ask what is wrong with an encoder: collapse, quality without labels, shortcuts.",
+    "explain": "Draw where an encoder looks, and test whether the maps tell the truth.",
     "embed": "Write the features of every image to a table.",
     "export": "Write the encoder in another tool's format and check it there.",
     "methods": "List the methods, or say everything about one.",
@@ -32,13 +35,15 @@ def main(words: list[str]) -> int:
     try:
         if not words or words in (["--help"], ["-h"]):
             sys.stdout.write(overview())
-        else:
+        elif words[0] == "train" or _first_process():  # only training knows several processes
             run(words)
     except UserError as error:
         sys.stderr.write(f"selfsight: {_one_line(error)}\n")
         return 2
     except KeyboardInterrupt as interrupt:
-        sys.stderr.write(f"selfsight: {interrupt.args[0] if interrupt.args else 'interrupted'}\n")
+        if _first_process():
+            said = interrupt.args[0] if interrupt.args else "interrupted"
+            sys.stderr.write(f"selfsight: {said}\n")
         return 130
     return 0
 
@@ -78,6 +83,10 @@ def application(command: str) -> "App":
     for name in [command] if command in COMMANDS else COMMANDS:
         import_module(f"selfsight.cli.{name}")
     return app
+
+
+def _first_process() -> bool:
+    return os.environ.get("RANK", "0") == "0"  # of those that a launcher such as torchrun starts
 
 
 def _one_line(error: Exception) -> str:

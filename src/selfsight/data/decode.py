@@ -16,6 +16,7 @@ The content decides the format, not the file's name. Policies, where files leave
 
 import os
 import warnings
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 
@@ -44,6 +45,20 @@ class UnreadableImageError(Exception):
 
 def decode(path: str | PathLike[str], *, side: int) -> UInt8[np.ndarray, "3 side side"]:
     """Return the image of a file as an RGB square. Raises UnreadableImageError with the reason."""
+    return _read(path, side, square)
+
+
+def decode_whole(path: str | PathLike[str], *, side: int) -> UInt8[np.ndarray, "3 height width"]:
+    """Return the image of a file as RGB, its longer side at most `side`. Raises as `decode` does.
+
+    The policies are those of `decode`, but nothing is cut off.
+    """
+    return _read(path, side, lambda image, *, side: _as_rgb(image, side, _shrunk))
+
+
+def _read(
+    path: str | PathLike[str], side: int, make: Callable[..., UInt8[np.ndarray, "3 height width"]]
+) -> UInt8[np.ndarray, "3 height width"]:
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:  # noqa: PTH123 -- twice as fast
             warnings.simplefilter("ignore")  # odd metadata and big pictures; the pixels decide
@@ -53,7 +68,7 @@ def decode(path: str | PathLike[str], *, side: int) -> UInt8[np.ndarray, "3 side
                     None, (gap, gap)
                 )  # JPEG: decodes at 1/2, 1/4 or 1/8 where that is ample
                 image.load()  # once only: a second load of a damaged file may pass in silence
-                return square(upright(image), side=side)
+                return make(upright(image), side=side)
     except Exception as error:  # Pillow's readers raise nearly every kind on hostile files
         raise UnreadableImageError(_reason(path, error)) from error
 
@@ -81,11 +96,18 @@ def upright(image: Image.Image) -> Image.Image:
 
 def square(image: Image.Image, *, side: int) -> UInt8[np.ndarray, "3 side side"]:
     """Return the centre square of a loaded image, resized, as RGB."""
+    return _as_rgb(image, side, _cut)
+
+
+def _as_rgb(
+    image: Image.Image, side: int, resize: Callable[[Image.Image, int], Image.Image]
+) -> UInt8[np.ndarray, "3 height width"]:
+    """Return a loaded image as RGB, made smaller or larger once its levels are 8 bits deep."""
     if image.mode == "F" or image.mode.startswith("I"):
-        image = _cut(Image.fromarray(_stretched(image)), side)
+        image = resize(Image.fromarray(_stretched(image)), side)
         grey = np.rint(np.asarray(image)).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[None], 3, axis=0)
-    image = _cut(_eight_bit(image), side)
+    image = resize(_eight_bit(image), side)
     if image.mode == "L":
         return np.repeat(np.asarray(image)[None], 3, axis=0)
     if image.mode == "RGBA":
@@ -101,6 +123,13 @@ def _cut(image: Image.Image, side: int) -> Image.Image:
         return image
     box = (left, top, left + short, top + short)
     return image.resize((side, side), Image.Resampling.BICUBIC, box=box, reducing_gap=REDUCING_GAP)
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    """Return the whole image, its longer side at most `side`."""
+    scale = min(1.0, side / max(image.size))
+    width, height = (max(1, round(length * scale)) for length in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -1,36 +1,37 @@
 """Collapse by name: what went wrong with a run's vectors, the likely cause, what to change first.
 
-The modes, in the order in which they are looked for:
+Methods with prototypes are judged by their assignments, tasks with targets of their own by their
+loss, all others by their vectors and their loss:
 
 one-prototype   nearly all images are assigned to a single prototype (DINO without centring, SwAV
                 without its even use of prototypes)
+cluster         few of the prototypes are used: often on the way to one
 uniform         every image gets every prototype alike (DINO without sharpening)
-cluster         few of the prototypes are used
 complete        all vectors are nearly one (BYOL without predictor and slow target), or they have
                 shrunk where the loss sees their length (VICReg without its variance term)
-uniform         the loss sits where outputs that ignore the image put it (a temperature far too
-                high)
+uniform         the loss stays where outputs that ignore the image put it (a temperature far too
+                high; keys that are the same for all images)
 dimensional     the vectors fill a line of their space (Barlow Twins without its off-diagonal term;
                 SimSiam without stop-gradient, whose batch norm forbids a point)
 
 Thresholds are far from what healthy runs show, so that silence is the rule; a run can still be bad
-without having collapsed.
+without having collapsed. `docs/design.md` has the margins and `bench/collapse.py` measures them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 SETTLED = 20  # steps before which nothing is said: a fresh network has not collapsed
-SPREAD = 0.1  # of 1/sqrt(d); a mean cosine of 0.99
-SHRUNK = 0.1  # of the vectors' scale at the first look, where the scale means something
-RANK = 2.0  # effective rank
-ONE_PROTOTYPE = 0.15  # entropy of the mean assignment, as a share of ln K: 2.5 of 512
-FEW_PROTOTYPES = 0.3  # the same: 6.5 of 512
+SPREAD = 0.15  # of 1/sqrt(d); a mean cosine of 0.98
+SHRUNK = 0.1  # standard deviation of the vectors, of the 1 that the loss asks for
+RANK = 1.5  # effective rank: one direction holds nine tenths of the variance
+ONE_PROTOTYPE = 0.2  # entropy of the mean assignment, as a share of ln K: 3.5 of 512
+FEW_PROTOTYPES = 0.5  # the same: 23 of 512
 UNIFORM = 0.9  # the same
 SAID = 0.003  # entropy of the mean assignment minus the assignments' own: what they say of an image
 STUCK = 0.003  # distance of the loss from its constant, as a share of what there is to learn
-RISEN = 0.05  # progress from which such a loss means something: every run begins near it
+EXACT = 2e-6  # the same, when not even rounding moves the loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,58 +45,79 @@ class Collapse:
     def __str__(self) -> str:
         return f"{self.mode} collapse: {self.cause}. First: {self.remedy}"
 
+    def treated(self, remedies: Mapping[str, str]) -> "Collapse":
+        """Return the collapse with the remedy for its mode, if `remedies` has one."""
+        return replace(self, remedy=remedies.get(self.mode, self.remedy))
+
 
 ONE = Collapse(
     "one-prototype",
-    "nearly all images are assigned to one prototype; the teacher is not centred enough",
-    "centre more quickly or lower the learning rate",
+    "nearly all images are assigned to one prototype; what keeps the others in use is too weak",
+    "lower the learning rate; then look at what balances the prototypes",
+)
+CLUSTER = Collapse(
+    "cluster",
+    "few of the prototypes are used; what keeps the others in use is too weak",
+    "use fewer prototypes; then look at what balances them",
 )
 ALIKE = Collapse(
     "uniform",
-    "every prototype is as likely as any other for every image; nothing sharpens the teacher",
-    "lower the teacher's temperature",
-)
-STUCK_LOSS = Collapse(
-    "uniform",
-    "the loss sits where outputs that ignore the image put it",
-    "lower the temperature; then raise the learning rate",
-)
-COMPLETE = Collapse(
-    "complete",
-    "all vectors are nearly one; what keeps them apart is missing or too weak",
-    "lower the learning rate; then look at the method's stop-gradient, momentum and variance term",
-)
-DIMENSIONAL = Collapse(
-    "dimensional",
-    "the vectors fill a line of their space; what keeps dimensions apart is missing or too weak",
-    "lower the learning rate; then look at the method's predictor, stop-gradient and "
-    "decorrelating term",
+    "every prototype is as likely as any other for every image; the assignments are too soft",
+    "lower the temperature of the assignments",
 )
 SAME = Collapse(
     "complete",
     "all images are assigned to the same mixture of prototypes",
     "lower the learning rate; then look at what balances the prototypes",
 )
-CLUSTER = Collapse(
-    "cluster",
-    "few prototypes are used",
-    "use fewer prototypes or a lower epsilon, and keep the prototypes still for longer",
+COMPLETE = Collapse(
+    "complete",
+    "all vectors are nearly one; what keeps them apart is missing or too weak",
+    "lower the learning rate; then look at what keeps vectors apart in this method",
+)
+DIMENSIONAL = Collapse(
+    "dimensional",
+    "the vectors fill a line of their space; what keeps dimensions apart is missing or too weak",
+    "lower the learning rate; then look at what keeps dimensions apart in this method",
+)
+BLIND = Collapse(
+    "uniform",
+    "the loss stays where outputs that ignore the image put it, whatever the vectors do; a "
+    "temperature far too high, or nothing is learned at all",
+    "lower the temperature if there is one; then raise the learning rate",
+)
+SAME_TARGETS = Collapse(
+    "uniform",
+    "the loss is exactly that of equal outputs: what the vectors are compared with (keys, targets) "
+    "is the same for all images",
+    "lower the learning rate; then look at the network that makes the keys or targets, and at its "
+    "momentum",
 )
 
 
-def find_collapse(look: Mapping[str, Any], first: Mapping[str, Any]) -> Collapse | None:
-    """Return the collapse that a look shows, or None.
+def find_collapse(look: Mapping[str, Any], before: Mapping[str, Any]) -> Collapse | None:
+    """Return the collapse that a look shows, or None. A number that is none shows nothing.
 
-    look, first: this and the run's first look, with the fields that `look.py` explains.
+    look, before: this look and the one before it (empty if there was none), with the fields that
+    `look.py` explains.
     """
     if look["step"] < SETTLED:
         return None
     if look["mean_assignment_entropy"] is not None:
-        return _of_assignments(look) or _of_vectors(look, first)
-    return _of_vectors(look, first)
+        return _of_assignments(look)
+    if look["vectors_tell"] and _one_point(look):
+        return COMPLETE
+    if _at_its_constant(look):
+        # Once alone may be passing by: every run begins near it.
+        return _stuck(look) if _at_its_constant(before) else None
+    return DIMENSIONAL if look["vectors_tell"] and look["effective_rank"] < RANK else None
 
 
 def _of_assignments(look: Mapping[str, Any]) -> Collapse | None:
+    """Judge by the assignments alone: narrow vectors may still be told apart by sharp ones.
+
+    Nor does the loss tell: a healthy run of theirs may hold it near ln K for long.
+    """
     mean, each = look["mean_assignment_entropy"], look["assignment_entropy"]
     if mean < ONE_PROTOTYPE:
         return ONE
@@ -104,24 +126,26 @@ def _of_assignments(look: Mapping[str, Any]) -> Collapse | None:
     return CLUSTER if mean < FEW_PROTOTYPES else None
 
 
-def _of_vectors(look: Mapping[str, Any], first: Mapping[str, Any]) -> Collapse | None:
-    shrunk = look["scale"] is not None and look["scale"] < SHRUNK * first["scale"]
-    if shrunk or look["spread"] < SPREAD * look["spread_ideal"]:
-        return COMPLETE
-    if _stuck(look):
-        return STUCK_LOSS
-    return DIMENSIONAL if look["effective_rank"] < RANK else None
+def _one_point(look: Mapping[str, Any]) -> bool:
+    shrunk = look["scale"] is not None and look["scale"] < SHRUNK
+    return bool(shrunk or look["spread"] < SPREAD * look["spread_ideal"])
 
 
-def _stuck(look: Mapping[str, Any]) -> bool:
-    """Return whether the loss was at its constant in the steps before the look, and is in it.
+def _at_its_constant(look: Mapping[str, Any]) -> bool:
+    """Return whether the loss was that of equal outputs in the steps before the look and in it.
 
-    One alone may be passing by. Assignments are judged by themselves, better than by their loss,
-    which a healthy run of theirs may hold near ln K for long.
+    Never where that is the loss of a perfect network too.
     """
-    if look["collapsed"] is None or look["mean_assignment_entropy"] is not None:
+    if look.get("step", 0) < SETTLED or look["collapsed"] is None:
         return False
     near = STUCK * abs(look["knows_nothing"] - look["perfect"])
+    if abs(look["collapsed_in_training"] - look["perfect"]) < near:
+        return False
     now = abs(look["loss_watched"] - look["collapsed"])
-    before = abs(look["loss"] - look["collapsed_in_training"])
-    return bool(look["progress"] >= RISEN and now < near and before < near)
+    lately = abs(look["loss"] - look["collapsed_in_training"])
+    return bool(now < near and lately < near)
+
+
+def _stuck(look: Mapping[str, Any]) -> Collapse:
+    exactly = abs(look["loss_watched"] - look["collapsed"]) <= EXACT * abs(look["collapsed"])
+    return SAME_TARGETS if exactly else BLIND

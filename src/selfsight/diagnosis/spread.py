@@ -30,9 +30,9 @@ def spread(rows: Float[Tensor, "n dim"]) -> float:
 
     0 when all rows point the same way, `ideal_spread(dim)` when they point everywhere alike.
     """
-    if not _measurable(rows):
+    if not measurable(rows):
         return math.nan
-    return float(_directions(rows).std(dim=0).mean())
+    return float(directions(rows).std(dim=0).mean())
 
 
 def ideal_spread(dim: int) -> float:
@@ -42,12 +42,12 @@ def ideal_spread(dim: int) -> float:
 
 def mean_cosine(rows: Float[Tensor, "n dim"]) -> float:
     """Return the mean cosine over all pairs of distinct rows: 1 at collapse, about 0 at best."""
-    if not _measurable(rows):
+    if not measurable(rows):
         return math.nan
-    directions = _directions(rows)
-    n = len(directions)
+    unit = directions(rows)
+    n = len(unit)
     # The squared length of the sum holds every ordered pair once, and every row with itself.
-    pairs = directions.sum(dim=0).square().sum() - directions.square().sum()
+    pairs = unit.sum(dim=0).square().sum() - unit.square().sum()
     return float(pairs / (n * (n - 1)))
 
 
@@ -56,9 +56,9 @@ def rankme(rows: Float[Tensor, "n dim"]) -> float:
 
     Equation 2 of arXiv 2210.02885, with its epsilon of 1e-7 added to every share.
     """
-    if not _measurable(rows):
+    if not measurable(rows):
         return math.nan
-    values = _singular_values(_exact(rows))
+    values = _singular_values(exact(rows))
     if float(values.sum()) == 0:
         return 1.0
     shares = values / values.sum() + 1e-7
@@ -67,9 +67,9 @@ def rankme(rows: Float[Tensor, "n dim"]) -> float:
 
 def effective_rank(rows: Float[Tensor, "n dim"]) -> float:
     """Return exp of the entropy of the eigenvalues of the covariance: 1 to min(n - 1, dim)."""
-    if not _measurable(rows):
+    if not measurable(rows):
         return math.nan
-    eigenvalues = _covariance_eigenvalues(rows)
+    eigenvalues = covariance_eigenvalues(rows)
     if float(eigenvalues.sum()) == 0:
         return 1.0
     shares = eigenvalues / eigenvalues.sum()
@@ -81,19 +81,21 @@ def participation_ratio(rows: Float[Tensor, "n dim"]) -> float:
 
     It follows the largest eigenvalues more closely than `effective_rank` does.
     """
-    if not _measurable(rows):
+    if not measurable(rows):
         return math.nan
-    eigenvalues = _covariance_eigenvalues(rows)
+    eigenvalues = covariance_eigenvalues(rows)
     if float(eigenvalues.sum()) == 0:
         return 1.0
     return float(eigenvalues.sum().square() / eigenvalues.square().sum())
 
 
-def _measurable(rows: Float[Tensor, "n dim"]) -> bool:
+def measurable(rows: Float[Tensor, "n dim"]) -> bool:
+    """Return whether there are two rows and all of them finite."""
     return len(rows) >= 2 and bool(torch.isfinite(rows).all())
 
 
-def _exact(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+def exact(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    """Return the rows in float64 on the CPU, scaled to a largest number of 1."""
     # First to the CPU, then to float64: some accelerators have no float64.
     rows = rows.detach().cpu().double()
     # No measure here depends on the scale; at a size of 1 no square can over- or underflow.
@@ -101,8 +103,9 @@ def _exact(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
     return rows / largest if float(largest) > 0 else rows
 
 
-def _directions(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-    return functional.normalize(_exact(rows), dim=1, eps=1e-300)
+def directions(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    """Return the rows divided by their lengths, in float64; a row of zeros stays zeros."""
+    return functional.normalize(exact(rows), dim=1, eps=1e-300)
 
 
 def _singular_values(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "values"]:
@@ -113,9 +116,13 @@ def _singular_values(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "values"]:
     return values
 
 
-def _covariance_eigenvalues(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "values"]:
-    exact = _exact(rows)
-    values = _singular_values(exact - exact.mean(dim=0))
+def covariance_eigenvalues(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "values"]:
+    """Return the eigenvalues of the covariance, rising, of rows scaled as `exact` does it.
+
+    min(n, dim) of them; what is below the rounding of the rows' own precision is 0.
+    """
+    moved = exact(rows)
+    values = _singular_values(moved - moved.mean(dim=0))
     rounding = max(torch.finfo(rows.dtype).eps, 10 * torch.finfo(torch.float64).eps)
-    values[values < rounding * torch.linalg.matrix_norm(exact)] = 0
+    values[values < rounding * torch.linalg.matrix_norm(moved)] = 0
     return values.square() / (len(rows) - 1)

@@ -20,6 +20,7 @@ Encode = Callable[
     [UInt8[np.ndarray, "batch channels height width"]], Float[np.ndarray, "batch dim"]
 ]
 Progress = Callable[[str, int, int], None]
+CHECKED_AT_ONCE = 16_384  # rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,10 @@ class Embeddings:
                 f"none of the {len(self)} images has a label; "
                 "measuring needs labels: one folder per class, or a table of labels"
             )
-        if not np.isfinite(self.features).all():
-            wrong = int((~np.isfinite(self.features).all(axis=1)).sum())
+        parts = range(0, len(self), CHECKED_AT_ONCE)
+        finite = [np.isfinite(self.features[at : at + CHECKED_AT_ONCE]).all(axis=1) for at in parts]
+        wrong = sum(int((~part).sum()) for part in finite)
+        if wrong:
             raise UserError(
                 f"the features of {wrong} of {len(self)} images are not finite numbers: "
                 "the encoder has diverged; train with a lower learning rate (lr)"

@@ -9,7 +9,7 @@ Wu et al., 2018 (arXiv 1805.01978), section 3.4; k = 20 and T = 0.07 as in DINO,
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,7 +17,7 @@ from selfsight.evaluation.embed import Embeddings
 
 NEIGHBOURS = 20
 TEMPERATURE = 0.07
-CHUNK = 2**24  # similarities held at a time: 64 MiB
+BANK_BLOCK, QUERY_BLOCK = 2**14, 2**10  # 64 MiB of cosines at a time, whatever the bank
 
 
 def knn_accuracy(
@@ -54,13 +54,15 @@ def knn_votes(
     assert k > 0
     assert temperature > 0
     train, test = train.labelled(), test.labelled()
-    bank, queries = _directions(train.features), _directions(test.features)
     labels = torch.from_numpy(train.labels)
-    classes = int(labels.max()) + 1
-    neighbours = neighbours_used(train, k=k)
-    chunks = torch.split(queries, max(1, CHUNK // len(bank)))
-    votes = [_votes(chunk @ bank.T, labels, neighbours, classes, temperature) for chunk in chunks]
-    found: Float64[np.ndarray, "queries classes"] = torch.cat(votes).numpy()
+    cosines, rows = _nearest(
+        train.features, _directions(test.features), k=neighbours_used(train, k=k)
+    )
+    # Softmax in float64 subtracts the largest first: a small temperature cannot overflow.
+    weights = functional.softmax(cosines.double() / temperature, dim=1)
+    votes = torch.zeros(len(test), int(labels.max()) + 1, dtype=torch.float64)
+    found: Float64[np.ndarray, "queries classes"]
+    found = votes.scatter_add_(1, labels[rows], weights).numpy()
     return found
 
 
@@ -69,19 +71,22 @@ def neighbours_used(train: Embeddings, *, k: int) -> int:
     return min(k, int((train.labels >= 0).sum()))
 
 
+def _nearest(
+    bank: Float32[np.ndarray, "bank dim"], queries: Float[Tensor, "queries dim"], *, k: int
+) -> tuple[Float[Tensor, "queries k"], Int64[Tensor, "queries k"]]:
+    """Return cosines and rows of the k nearest of the bank, which is read block by block."""
+    found = torch.full((len(queries), k), -torch.inf)
+    rows = torch.zeros(len(queries), k, dtype=torch.int64)
+    for start in range(0, len(bank), BANK_BLOCK):
+        block = _directions(bank[start : start + BANK_BLOCK])
+        for first in range(0, len(queries), QUERY_BLOCK):
+            part = slice(first, first + QUERY_BLOCK)
+            nearest, places = (queries[part] @ block.T).topk(min(k, len(block)), dim=1)
+            both = torch.cat([found[part], nearest], dim=1)
+            found[part], order = both.topk(k, dim=1)
+            rows[part] = torch.cat([rows[part], places + start], dim=1).gather(1, order)
+    return found, rows
+
+
 def _directions(features: Float32[np.ndarray, "n dim"]) -> Float[Tensor, "n dim"]:
     return functional.normalize(torch.tensor(features), dim=1)
-
-
-def _votes(
-    cosines: Float[Tensor, "queries bank"],
-    labels: Int[Tensor, "bank"],
-    k: int,
-    classes: int,
-    temperature: float,
-) -> Float[Tensor, "queries classes"]:
-    nearest, rows = cosines.topk(k, dim=1)
-    # Softmax in float64 subtracts the largest first: a small temperature cannot overflow.
-    weights = functional.softmax(nearest.double() / temperature, dim=1)
-    votes = torch.zeros(len(cosines), classes, dtype=torch.float64)
-    return votes.scatter_add_(1, labels[rows], weights)

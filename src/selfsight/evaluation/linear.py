@@ -12,6 +12,7 @@ against the sum of losses, unlike their mean, the best strength hardly moves wit
 Then all training labels are fitted (`logistic.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,9 +64,11 @@ class Probe:
         return self.fitted.scores(queries.double() if features.size <= DOUBLE else queries)
 
 
-def linear_probe(train: Embeddings, test: Embeddings, *, seed: int) -> LinearProbe:
+def linear_probe(
+    train: Embeddings, test: Embeddings, *, seed: int, strengths: Sequence[float] = STRENGTHS
+) -> LinearProbe:
     """Return the linear probe's answers for the labelled images of `test`; see `probe_of`."""
-    found = probe_of(train, seed=seed)
+    found = probe_of(train, seed=seed, strengths=strengths)
     return LinearProbe(
         found.predict(test.labelled().features),
         found.regularisation,
@@ -74,12 +77,12 @@ def linear_probe(train: Embeddings, test: Embeddings, *, seed: int) -> LinearPro
     )
 
 
-def probe_of(train: Embeddings, *, seed: int) -> Probe:
+def probe_of(train: Embeddings, *, seed: int, strengths: Sequence[float] = STRENGTHS) -> Probe:
     """Return the linear probe fitted on the labelled images of `train`.
 
-    The seed decides which training labels choose the strength. A class with one image is fitted
-    and never held back. Raises UserError if the training labels name fewer than two classes, or
-    where `Embeddings.labelled` does.
+    strengths: to choose from, strong to weak. The seed decides which training labels choose one.
+    A class with one image is fitted and never held back. Raises UserError if the training labels
+    name fewer than two classes, or where `Embeddings.labelled` does.
     """
     train = train.labelled()
     classes = int(train.labels.max()) + 1
@@ -98,7 +101,9 @@ def probe_of(train: Embeddings, *, seed: int) -> Probe:
     held_back = chosen & stratified_mask(
         np.where(chosen, train.labels, -1), HELD_BACK, rng, smallest=2
     )
-    sweep, start = _sweep(problem, torch.from_numpy(chosen), torch.from_numpy(held_back))
+    sweep, start = _sweep(
+        problem, torch.from_numpy(chosen), torch.from_numpy(held_back), strengths=strengths
+    )
     # Of equals the strongest, which comes first.
     strength = max(sweep, key=lambda pair: pair[1])[0] if sweep else UNSWEPT
     fitted = fit(problem, strength=strength, start=start[strength])
@@ -106,7 +111,11 @@ def probe_of(train: Embeddings, *, seed: int) -> Probe:
 
 
 def _sweep(
-    problem: Problem, chosen: Bool[Tensor, "images"], held_back: Bool[Tensor, "images"]
+    problem: Problem,
+    chosen: Bool[Tensor, "images"],
+    held_back: Bool[Tensor, "images"],
+    *,
+    strengths: Sequence[float],
 ) -> tuple[list[tuple[float, float]], dict[float, Fitted]]:
     """Return (strength, accuracy on the labels held back) and the classifier, strong to weak."""
     rows = chosen & ~held_back
@@ -121,7 +130,7 @@ def _sweep(
     if len(answers) == 0:  # every class has a single image: nothing to choose with
         return [], {UNSWEPT: fitted}
     sweep, found = [], {}
-    for strength in STRENGTHS:
+    for strength in strengths:
         fitted = fit(part, strength=strength, start=fitted)
         sweep.append((strength, float((fitted.predict(queries) == answers).double().mean())))
         found[strength] = fitted

@@ -47,6 +47,7 @@ class Autoencoder(Method):
         "analysis. It cannot collapse while the loss is below 1, what a constant image has.",
     )
     recipe = Recipe(optimiser="adamw", lr=2e-3, weight_decay=1e-4)
+    vectors_tell = False
 
     def __init__(
         self,

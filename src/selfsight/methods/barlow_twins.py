@@ -6,7 +6,8 @@ ICML 2021 (arXiv 2103.03230), equations 1 and 2.
 Each view passes through the network on its own, with its own batch norm statistics.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -57,6 +58,10 @@ class BarlowTwins(Method):
         "correlations noisy.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    remedies: ClassVar[Mapping[str, str]] = {
+        "complete": "lower the learning rate",
+        "dimensional": "raise off_diagonal; then lower the learning rate",
+    }
 
     def __init__(
         self,

@@ -5,7 +5,8 @@ Grill et al.: Bootstrap Your Own Latent, NeurIPS 2020 (arXiv 2006.07733), equati
 Each view passes through the networks on its own, with its own batch norm statistics.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -53,6 +54,11 @@ class BYOL(Method):
         "that falls is no sign of quality, because the target moves; look at spread and kNN.",
     )
     recipe = Recipe(optimiser="sgd", lr=0.1, weight_decay=5e-4)  # AdamW: fewer dimensions
+    remedies: ClassVar[Mapping[str, str]] = {
+        "complete": "raise momentum towards 0.99 or above, so that the target is slow; then lower "
+        "the learning rate",
+        "dimensional": "raise momentum towards 0.99 or above; then lower the learning rate",
+    }
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from selfsight.errors import UserError
 from selfsight.gather import gather
-from selfsight.method import Card, Method, Recipe, Step, Views
+from selfsight.method import Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.decoders import map_decoder, map_width, pooled
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.grey import grey, see_grey_only
@@ -67,6 +67,7 @@ class Colourisation(Method):
         "that stays at knowing nothing has learned which colours are frequent, and no more.",
     )
     recipe = Recipe(optimiser="adamw", lr=2e-3, weight_decay=1e-4)
+    vectors_tell = False
     prior: Tensor
     batches: Tensor
     bins: Tensor
@@ -98,7 +99,7 @@ class Colourisation(Method):
         self.uniform, self.stride = uniform, stride
         side = len(range(0, encoder.image_size, stride))
         self.decoder = map_decoder(features, channels=len(bins), side=side, width=width)
-        self.register_buffer("bins", bins, persistent=False)
+        self.register_buffer("bins", bins.clone(), persistent=False)
         self.register_buffer("prior", torch.full((len(bins),), 1 / len(bins)))
         self.register_buffer("batches", torch.tensor(0))
         self.perfect = self._ambiguity()
@@ -134,6 +135,11 @@ class Colourisation(Method):
         """
         guess = self.prior * rarity(self.prior, uniform=self.uniform)
         return float(torch.special.entr(guess).sum())
+
+    def demand_fit(self, situation: Situation) -> None:
+        """Raise UserError if there are no colours to learn."""
+        if situation.grey:
+            raise UserError("colourisation: all images are grey; use another method")
 
     def collapsed(self, batch: int) -> float:
         """Return the same: equal features give one guess."""

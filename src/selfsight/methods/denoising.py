@@ -76,6 +76,7 @@ class Denoising(Method):
         "large noise makes features of clean images unlike those that it learned with.",
     )
     recipe = Recipe(optimiser="adamw", lr=2e-3, weight_decay=1e-4)
+    vectors_tell = False
 
     def __init__(
         self,

@@ -7,8 +7,9 @@ Views of one size pass through the student's encoder as one batch, and all of th
 as one; the teacher gets the two large views as one batch. The teacher is what is kept.
 """
 
+from collections.abc import Mapping
 from math import log
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -85,6 +86,13 @@ class DINO(Method):
         "mean_assignment_entropy and the loss at 0; the centre follows too slowly.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    remedies: ClassVar[Mapping[str, str]] = {
+        "one-prototype": "lower centre_momentum, so that the centre follows; then lower the "
+        "learning rate",
+        "cluster": "lower centre_momentum, so that the centre follows; then use fewer outputs",
+        "uniform": "lower teacher_temperature, well below student_temperature",
+        "complete": "lower the learning rate; then raise momentum",
+    }
     centre: Tensor
 
     def __init__(

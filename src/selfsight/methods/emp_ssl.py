@@ -7,8 +7,9 @@ Discriminative Representations via the Principle of Maximal Coding Rate Reductio
 All patches of a step pass through the network as one batch.
 """
 
+from collections.abc import Mapping
 from math import log, sqrt
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -93,6 +94,10 @@ class EmpSSL(Method):
         "is a collapse.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    remedies: ClassVar[Mapping[str, str]] = {
+        "complete": "lower invariance; then lower the learning rate",
+        "dimensional": "lower invariance; then lower the learning rate",
+    }
 
     def __init__(
         self,

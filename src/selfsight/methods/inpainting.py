@@ -69,6 +69,7 @@ class Inpainting(Method):
         "squared error asks for the mean of all that could be there.",
     )
     recipe = Recipe(optimiser="adamw", lr=2e-3, weight_decay=1e-4)
+    vectors_tell = False
 
     def __init__(
         self,

@@ -82,6 +82,7 @@ class Jigsaw(Method):
         "apart, too many are too hard: then the loss stays at ln P.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    vectors_tell = False
     permutations: Tensor
 
     def __init__(

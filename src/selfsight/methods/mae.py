@@ -71,6 +71,7 @@ class MAE(Method):
         "right means that nothing is learned; it rarely collapses.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=0.05)
+    vectors_tell = False
     smallest_encoder = "vit_tiny"
 
     def __init__(
@@ -120,8 +121,8 @@ class MAE(Method):
         """Return the images with their hidden patches in grey, and the whole ones."""
         (images,) = views
         order = random_order(len(images), self.patches, device=images.device)
-        side = isqrt(self.patches)
-        hidden = masked(order, visible=self.visible).reshape(-1, side, side)
+        across = isqrt(self.patches)
+        hidden = masked(order, visible=self.visible).view(-1, across, across)
         hidden = hidden.repeat_interleave(self.patch, 1).repeat_interleave(self.patch, 2)
         return [images.where(~hidden[:, None], 0.5), images]
 

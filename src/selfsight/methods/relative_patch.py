@@ -57,6 +57,7 @@ class RelativePatch(Method):
         "(textures) teach it nothing: the loss stays at ln 8.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    vectors_tell = False
 
     def __init__(
         self,

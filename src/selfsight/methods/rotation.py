@@ -60,6 +60,7 @@ class Rotation(Method):
         "held-out images falls behind.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    vectors_tell = False
 
     def __init__(
         self,

@@ -6,8 +6,9 @@ equations 1 to 4.
 Each view passes through the network on its own, with its own batch norm statistics.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -54,6 +55,11 @@ class SimSiam(Method):
         "on a line (effective rank near 1). It learns more slowly than methods with a target.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    remedies: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("complete", "dimensional"),
+        "lower the learning rate; then see that the predictor learns and that its targets get no "
+        "gradient",
+    )
 
     def __init__(
         self,

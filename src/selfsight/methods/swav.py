@@ -7,9 +7,10 @@ Views of one size pass through the encoder as one batch, and all of them through
 as in the authors' code. Small views are predicted but never assign.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import log
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -84,6 +85,13 @@ class SwAV(Method):
         "epsilon to 0.03, keep the prototypes frozen longer or set small_views to 0.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    remedies: ClassVar[Mapping[str, str]] = {
+        "one-prototype": "raise iterations, so that codes are even; then raise epsilon",
+        "cluster": "raise iterations, so that codes are even; then use fewer prototypes",
+        "uniform": "lower epsilon (0.03); then keep prototypes frozen for longer, or set "
+        "small_views to 0",
+        "complete": "lower epsilon (0.03); then lower the learning rate",
+    }
     queue: Tensor
     filled: Tensor
 
@@ -128,7 +136,8 @@ class SwAV(Method):
         loss = swapped_prediction(scores, codes, temperature=self.temperature)
         if progress >= self.queue_from:
             self._enqueue(z[:2])
-        logs = assignment_logs((scores[0] / self.temperature).softmax(1))
+        # as the codes would be if nothing made them even
+        logs = assignment_logs((scores[0] / self.epsilon).softmax(1))
         return Step(loss, watched=projections[0], logs=logs)
 
     def _codes(self, scores: Scores, queue: Float[Tensor, "length dim"]) -> Scores:
@@ -162,10 +171,13 @@ class SwAV(Method):
         """Return fewer prototypes than images, a queue that fits, and colours for large images."""
         suiting = [*fitted_queue(situation, length=1024), *stronger_colour(situation)]
         fewer = fitting_count(256, images=situation.images)
-        if fewer == 256:
-            return suiting
         reason = f"256 would be more than a quarter of the {situation.images:,} images"
-        return [Adjustment("prototypes", fewer, reason), *suiting]
+        if CROWD * situation.batch < fewer:  # which is assigned alone until the queue is full
+            fewer = CROWD * situation.batch
+            reason = (
+                f"256 would be more than {CROWD} for each vector of a batch of {fewer // CROWD}"
+            )
+        return suiting if fewer == 256 else [Adjustment("prototypes", fewer, reason), *suiting]
 
     def demand_fit(self, situation: Situation) -> None:
         """Raise UserError for a queue longer than the data, or prototypes that cannot be used.

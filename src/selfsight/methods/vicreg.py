@@ -7,7 +7,8 @@ invariance is a mean over the dimensions too, and the variance term is the mean 
 Each view passes through the network on its own, with its own batch norm statistics.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -76,6 +77,10 @@ class VICReg(Method):
         "few dimensions are used.",
     )
     recipe = Recipe(optimiser="adamw", lr=1e-3, weight_decay=1e-4)
+    remedies: ClassVar[Mapping[str, str]] = {
+        "complete": "raise variance, or lower invariance; then lower the learning rate",
+        "dimensional": "raise covariance; then lower the learning rate",
+    }
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from selfsight.errors import UserError
+from selfsight.gather import gather
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
@@ -24,7 +25,7 @@ class SplitBatchNorm(nn.Module):
     """A batch norm layer that normalises every `splits`-th image together while it trains.
 
     The layer itself is `whole`. Its running statistics are those that it would have without the
-    groups, because in evaluation it normalises with those of all images.
+    groups, over the images of all processes, because in evaluation it normalises with them.
     """
 
     def __init__(self, whole: _BatchNorm, *, splits: int) -> None:
@@ -79,9 +80,12 @@ class SplitBatchNorm(nn.Module):
     ) -> None:
         """Update the running statistics with the mean and unbiased variance of all groups as one.
 
+        Those of all processes: an encoder must not depend on which of them exports it.
+
         count: values a group and channel, of which `variances` are unbiased estimates.
         """
-        layer, total = self.whole, count * self.splits
+        means, variances = gather(torch.stack([means, variances], dim=1)).unbind(1)
+        layer, total = self.whole, count * len(means)
         mean, variance, steps = layer.running_mean, layer.running_var, layer.num_batches_tracked
         assert mean is not None and variance is not None and steps is not None
         assert layer.momentum is not None, "a batch norm that averages over all batches"

@@ -112,16 +112,17 @@ def thumbnail_sheet(thumbs: UInt8[np.ndarray, "images 3 side side"]) -> Sheet:
     down = -(-len(thumbs) // across)
     sheet = Image.new("RGB", (across * tile, down * tile))
     for index, thumb in enumerate(thumbs):
-        sheet.paste(_shrunk(_image(thumb), tile), (index % across * tile, index // across * tile))
-    return Sheet(_data_uri(sheet), tile, across)
+        sheet.paste(_shrunk(image_of(thumb), tile), (index % across * tile, index // across * tile))
+    return Sheet(data_uri(sheet), tile, across)
 
 
 def picture(pixels: UInt8[np.ndarray, "3 side side"]) -> str:
     """Return an image as a data URI, made smaller if its side is above 96 pixels."""
-    return _data_uri(_shrunk(_image(pixels), LARGEST))
+    return data_uri(_shrunk(image_of(pixels), LARGEST))
 
 
-def _image(pixels: UInt8[np.ndarray, "3 side side"]) -> Image.Image:
+def image_of(pixels: UInt8[np.ndarray, "3 height width"]) -> Image.Image:
+    """Return pixels as a Pillow image."""
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
@@ -129,7 +130,8 @@ def _shrunk(image: Image.Image, side: int) -> Image.Image:
     return image.resize((side, side), Image.Resampling.LANCZOS) if image.width > side else image
 
 
-def _data_uri(image: Image.Image) -> str:
+def data_uri(image: Image.Image) -> str:
+    """Return an image as a data URI."""
     written = io.BytesIO()
     # JPEG without chroma subsampling: neighbouring tiles would bleed into one another.
     kind = "png" if image.width <= 16 else "jpeg"

@@ -5,6 +5,8 @@ by converting a fine cube of sRGB colours, so nothing is shipped: a grid of 10 g
 hold a colour of the screen, while the authors' file has 313.
 """
 
+from functools import cache
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,8 +17,12 @@ from selfsight.views.lab import srgb_to_lab
 SHADES = 52  # steps of 5/255 along each side of the cube
 
 
+@cache
 def colour_bins(*, grid: float) -> Float[Tensor, "bins 2"]:
-    """Return the centres (a, b) of all cells of side `grid` that an sRGB colour falls into."""
+    """Return the centres (a, b) of all cells of side `grid` that an sRGB colour falls into.
+
+    Treat them as read-only.
+    """
     shade = torch.linspace(0, 1, SHADES)
     cube = torch.cartesian_prod(shade, shade, shade)
     ab = srgb_to_lab(cube[:, :, None, None])[:, 1:, 0, 0]

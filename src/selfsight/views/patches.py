@@ -121,6 +121,6 @@ def project_colours(patches: Patches) -> Patches:
 def mosaic(tiles: Patches) -> Images:
     """Return the nine tiles of each image as one picture, row by row, with a grey seam."""
     framed = pad(tiles, (1, 1, 1, 1), value=0.5)
-    batch, _, channels, height, width = framed.shape
-    grid = framed.reshape(batch, 3, 3, channels, height, width).permute(0, 3, 1, 4, 2, 5)
-    return grid.reshape(batch, channels, 3 * height, 3 * width)
+    batch, _, channels, side, _ = framed.shape
+    rows = framed.view(batch, 3, 3, channels, side, side).permute(0, 3, 1, 4, 2, 5)
+    return rows.reshape(batch, channels, 3 * side, 3 * side)

@@ -1,0 +1,70 @@
+"""`selfsight explain`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from selfsight.cli.app import Positional, app
+
+
+@app.command
+def explain(
+    encoder: Annotated[Path, Positional],
+    images: Annotated[str, Positional],
+    /,
+    *,
+    out: Path,
+    toward: Literal["itself", "neighbour", "cluster", "label"] = "itself",
+    against: Literal["nothing", "others"] = "nothing",
+    maps: str = "auto",
+    labels: str = "auto",
+    beside: Path | None = None,
+    count: int = 8,
+    seed: int = 0,
+    cache: str = "auto",
+) -> None:
+    """Draw where an encoder looks, and test whether the maps tell the truth.
+
+    Parameters
+    ----------
+    encoder
+        A run's directory or an encoder file.
+    images
+        A folder of images, or the name of an image set.
+    out
+        Folder for report.html, maps.npz and faithfulness.json; it must be new.
+    toward
+        What speaks for a place: similarity to other views of the image itself, to its nearest
+        neighbour, to its cluster's centre, or the probability of its own label by a linear probe.
+    against
+        others: less the mean similarity to other images, so that only what is particular counts.
+    maps
+        auto, or some of gradcam,integrated,occlusion,relax,attention.
+    labels
+        auto: class folders if there are any; none; or a CSV file with columns path,label.
+    beside
+        Another run or encoder file, drawn beside the first, such as a supervised twin.
+    count
+        Images to explain, chosen by the seed, evenly over the classes.
+    seed
+        Seed of that choice, of random masks, orders and weights.
+    cache
+        Folder for decoded images (auto: .selfsight-cache here).
+    """
+    from selfsight.commands.explaining import explain as explain_encoder
+    from selfsight.display import print_out
+
+    found = explain_encoder(
+        encoder,
+        images,
+        out=out,
+        toward=toward,
+        against=against,
+        maps=maps,
+        labels=labels,
+        beside=beside,
+        count=count,
+        seed=seed,
+        cache=cache,
+    )
+    print_out("\n".join(found.lines()))
+    print_out(f"page: {found.report}")

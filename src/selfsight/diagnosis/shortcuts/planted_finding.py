@@ -1,0 +1,128 @@
+"""Planted cues, told: which are read, which decide, which become an image's identity."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from selfsight.diagnosis.finding import Finding, Picture, Sheet, Tone
+from selfsight.diagnosis.shortcuts.cues import Cue
+from selfsight.diagnosis.shortcuts.permutation import LEVEL, PERMUTATIONS
+from selfsight.diagnosis.shortcuts.planted import READER, Corrected, CueTest, corrected
+from selfsight.diagnosis.shortcuts.planted_tables import tables_of
+from selfsight.diagnosis.shortcuts.wording import joined, percent
+
+TITLE = "Planted cues"
+MOSTLY = 0.5  # of the way from chance to following always
+
+
+def planted_finding(
+    tests: Sequence[CueTest], *, example: UInt8[np.ndarray, "3 side side"]
+) -> Finding:
+    """Return what was measured as a finding; `example` is an image to show the cues on.
+
+    The first test's encoder is the one that is judged.
+    """
+    first = tests[0].encoder
+    p_values = corrected(tests, first)
+    own = {test.cue.name: test for test in tests if test.encoder == first}
+    tones = {name: _tone(name, tests, p_values[name]) for name in own}
+    word, tone = _word(tones, own)
+    return Finding(
+        name="planted_cues",
+        title=TITLE,
+        word=word,
+        tone=tone,
+        sentence=_sentence(own, p_values, tones),
+        tables=tuple(tables_of(tests, p_values, tones)),
+        sheets=(_sheet([test.cue for test in own.values()], example),),
+        protocol={
+            "images": tests[0].presence.images,
+            "numbers": tests[0].cue.kinds,
+            "strength": {test.cue.name: test.cue.strength for test in own.values()},
+            "probe": "linear, fitted on other images; each test image is answered once",
+            "p": f"permutation test with {PERMUTATIONS} orders, corrected by Holm's method over "
+            f"the cues: any false alarm in at most {LEVEL:.0%} of diagnoses, for each column of p",
+        },
+    )
+
+
+def relies(p: Corrected) -> bool:
+    """Return whether answers surely follow the cue beyond chance."""
+    return p.reliance is not None and p.reliance <= LEVEL
+
+
+def _tone(name: str, tests: Sequence[CueTest], p: Corrected) -> Tone:
+    by_encoder = {test.encoder: test for test in tests if test.cue.name == name}
+    test = by_encoder[tests[0].encoder]
+    if test.reliance is None:
+        return "doubtful" if p.identity is not None and p.identity <= LEVEL else "neutral"
+    if relies(p):
+        return "bad" if test.reliance.excess >= MOSTLY else "doubtful"
+    control = by_encoder.get(READER)
+    seen = control is not None and control.reliance is not None and control.reliance.p <= LEVEL
+    return "good" if seen else "neutral"
+
+
+def _word(tones: Mapping[str, Tone], own: Mapping[str, CueTest]) -> tuple[str, Tone]:
+    if all(test.reliance is None for test in own.values()):
+        return "no labels", "neutral"
+    for tone, word in (("bad", "reliance"), ("doubtful", "some reliance"), ("good", "no reliance")):
+        if tone in tones.values():
+            return word, tone  # type: ignore[return-value]
+    return "cues not seen", "neutral"
+
+
+def _sentence(
+    own: Mapping[str, CueTest], p_values: Mapping[str, Corrected], tones: Mapping[str, Tone]
+) -> str:
+    read = [name for name in own if p_values[name].presence <= LEVEL]
+    parts = [
+        f"Of {len(own)} planted cues, features of held-out images tell "
+        + (f"{len(read)}: {joined(read)}." if read else "none.")
+    ]
+    following = sorted(
+        (name for name in own if relies(p_values[name])),
+        key=lambda name: -_follow(own[name]),
+    )
+    if following:
+        shares = [
+            f"the {name} in {percent(_follow(own[name]))} (by chance {percent(_chance(own[name]))})"
+            for name in following
+        ]
+        parts.append(
+            "Where cue and label agreed when the probe was fitted and conflict when it is asked, "
+            f"answers follow {joined(shares)}."
+        )
+    elif any(test.reliance for test in own.values()):
+        parts.append("Where cue and label conflict, no answer follows a cue beyond chance.")
+    unseen = [name for name, tone in tones.items() if tone == "neutral"]
+    if unseen and any(test.reliance for test in own.values()):
+        parts.append(
+            f"Of {joined(unseen)} nothing can be said: not even a network trained on it follows it."
+        )
+    same = [name for name in own if (p_values[name].identity or 1.0) <= LEVEL]
+    if same:
+        parts.append(
+            f"Sharing the {joined(same, last='or')} makes two views of an image easier to find."
+        )
+    return " ".join(parts)
+
+
+def _follow(test: CueTest) -> float:
+    return test.reliance.follow.value if test.reliance else np.nan
+
+
+def _chance(test: CueTest) -> float:
+    return test.reliance.chance if test.reliance else np.nan
+
+
+def _sheet(cues: Sequence[Cue], example: UInt8[np.ndarray, "3 side side"]) -> Sheet:
+    rows = []
+    for cue in cues:
+        numbers = np.arange(cue.kinds)
+        copies = np.repeat(example[None], cue.kinds, axis=0)
+        planted = cue(copies, numbers, numbers)
+        pictures = tuple(Picture(image, str(number)) for number, image in enumerate(planted))
+        rows.append((cue.name, (Picture(example, "without"), *pictures)))
+    return Sheet("The cues on one image", tuple(rows), "Each number is one kind of the cue.")

@@ -1,0 +1,118 @@
+"""From encoders and images to everything that the page shows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from selfsight.errors import UserError
+from selfsight.explaining.aims import Toward, find_aim, foil_of
+from selfsight.explaining.bank import Progress
+from selfsight.explaining.explanation import Explained, explain_images
+from selfsight.explaining.makers import IGNORES_TARGET, maker_of, map_names
+from selfsight.explaining.material import Material, material_of
+from selfsight.explaining.shared import Shared, shared_with_neighbours
+from selfsight.explaining.sources import Source
+from selfsight.nets.encoder import Encoder
+
+Against = Literal["nothing", "others"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of an encoder. maps: "auto", or names with commas between."""
+
+    toward: Toward = "itself"
+    against: Against = "nothing"
+    maps: str = "auto"
+    count: int = 8
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Explained images. shared: None where there is no other image, or no map toward one.
+
+    explained: of the first encoder, and of the one beside it if there is one.
+    """
+
+    explained: tuple[Explained, ...]
+    material: Material
+    shared: Shared | None
+    about: Mapping[str, object]  # what was asked, for the protocol
+
+
+def gallery_of(
+    encoders: Sequence[tuple[str, Encoder]],
+    source: Source,
+    question: Question,
+    *,
+    progress: Progress,
+) -> Gallery:
+    """Return what the encoders, each with a name for people, look at in some of the images.
+
+    What the images are compared with is found by the first encoder. Raises UserError for a question
+    that these encoders or images cannot answer.
+    """
+    first = encoders[0][1]
+    kinds = map_names(question.maps, [encoder for _, encoder in encoders])
+    material = material_of(
+        source, count=question.count, with_label=question.toward == "label", seed=question.seed
+    )
+    bank, rows = material.bank, material.rows
+    features = bank.features(first, bank.every, progress=progress)
+    aim = find_aim(
+        question.toward,
+        images=bank.fitted(first, rows),
+        rows=rows,
+        bank=bank,
+        features=features,
+        foil=material.foil if question.against == "others" else material.foil[:0],
+        seed=question.seed,
+    )
+    explained = tuple(
+        explain_images(
+            encoder,
+            bank.fitted(encoder, rows),
+            aim,
+            name=name,
+            maps=kinds,
+            seed=question.seed,
+            progress=progress,
+        )
+        for name, encoder in encoders
+    )
+    aimed = [kind for kind in kinds if kind not in IGNORES_TARGET]
+    shared = None
+    if aimed and len(bank) > 1:
+        shared = shared_with_neighbours(
+            first,
+            explained[0].seen,
+            rows=rows,
+            bank=bank,
+            features=features,
+            foil=foil_of(first, bank, material.foil),
+            maker=maker_of(aimed[0], seed=question.seed),
+        )
+    about = _about(question, source, material) | {"map toward neighbours": (aimed or [""])[0]}
+    return Gallery(explained, material, shared, about)
+
+
+def check_alike(encoders: Sequence[tuple[str, Encoder]]) -> None:
+    """Raise UserError if the encoders do not take the same images."""
+    channels = {encoder.channels for _, encoder in encoders}
+    if len(channels) > 1:
+        told = ", ".join(f"{name}: {encoder.channels}" for name, encoder in encoders)
+        raise UserError(f"the encoders take images of different channels ({told})")
+
+
+def _about(question: Question, source: Source, material: Material) -> dict[str, object]:
+    shown, others = len(material.rows), len(material.bank) - len(material.rows)
+    return {
+        "source": source.title,
+        "explained images": f"{shown} of {len(source):,}, drawn by the seed"
+        + (", evenly over the classes" if source.names else ""),
+        "other images": f"{others:,}, for neighbours, clusters, probes and what is subtracted",
+        "toward": question.toward,
+        "against": question.against,
+        "seed": question.seed,
+    }

@@ -1,0 +1,97 @@
+"""Encoders whose reliance is known: one reads the mark alone, one cannot see it."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from benched import bench
+
+from selfsight.data.images import ImageSet, Labels
+from selfsight.diagnosis.shortcuts.cues import Cue
+from selfsight.diagnosis.shortcuts.identity import identity
+from selfsight.diagnosis.shortcuts.planted import BLIND, READER, corrected, measure_cues
+from selfsight.diagnosis.shortcuts.planted_finding import planted_finding
+from selfsight.diagnosis.shortcuts.small_network import small_network
+
+IMAGES = bench().forms(5, images=320)
+TRAIN, TEST = IMAGES.part(np.arange(160)), IMAGES.part(np.arange(160, 320))
+MARK, TINT = Cue("corner mark", 4), Cue("tint", 4)
+
+
+def corner(pixels: np.ndarray) -> np.ndarray:
+    return pixels[:, 0, :4, :4].reshape(len(pixels), -1).astype(np.float32)
+
+
+def middle(pixels: np.ndarray) -> np.ndarray:
+    return pixels[:, :, 4:12, 4:12].reshape(len(pixels), -1).astype(np.float32)
+
+
+def test_reliance_and_presence_are_found_where_they_are_and_controls_hold() -> None:
+    found = measure_cues(
+        {"corner": corner, "middle": middle}, [MARK], train=TRAIN, test=TEST, reader=None, seed=0
+    )
+    tests = {one.encoder: one for one in found}
+    reads = tests["corner"]
+    assert reads.presence.accuracy.value > 0.95 and reads.presence.p < 0.01
+    assert reads.reliance is not None and reads.reliance.follow.value > 0.95
+    assert reads.shift.value > 5 and reads.identity is not None and reads.identity.gain.low > 0
+    for name in ("middle", BLIND):
+        one = tests[name]
+        assert one.presence.p > 0.05 and one.reliance is not None and one.reliance.p > 0.05
+    assert tests["middle"].shift.value == pytest.approx(0, abs=1e-9)
+    assert tests["middle"].identity is not None and tests["middle"].identity.gain.value == 0
+    assert tests[BLIND].identity is None
+
+    finding = planted_finding(found, example=TEST.batch(np.arange(1))[0])
+    assert finding.word == "reliance" and finding.tone == "bad"
+    assert "follow the corner mark in 100 %" in finding.sentence or "99 %" in finding.sentence
+    assert {table.name for table in finding.tables} >= {"reliance", "presence", "shift", "identity"}
+    assert finding.to_json()["protocol"]["strength"] == {"corner mark": 1.0}
+
+
+def test_a_network_trained_on_the_cue_is_the_positive_control() -> None:
+    reader = partial(small_network, seed=0, steps=60)
+    found = measure_cues({"middle": middle}, [MARK], train=TRAIN, test=TEST, reader=reader, seed=0)
+    control = {one.encoder: one for one in found}[READER]
+    assert control.presence.p < 0.01
+    assert control.reliance is not None and control.reliance.p < 0.01
+    finding = planted_finding(found, example=TEST.batch(np.arange(1))[0])
+    assert finding.word == "no reliance" and finding.tone == "good"
+    assert "no answer follows a cue beyond chance" in finding.sentence
+
+
+def test_without_a_control_that_follows_nothing_is_claimed() -> None:
+    found = measure_cues({"middle": middle}, [MARK], train=TRAIN, test=TEST, reader=None, seed=0)
+    finding = planted_finding(found, example=TEST.batch(np.arange(1))[0])
+    assert finding.tone == "neutral" and "nothing can be said" in finding.sentence
+
+
+def test_without_labels_presence_and_identity_are_measured_all_the_same() -> None:
+    bare = [
+        ImageSet(part.pixels, part.paths, Labels((), np.full(len(part), -1)), (), part.root)
+        for part in (TRAIN, TEST)
+    ]
+    found = measure_cues(
+        {"corner": corner}, [MARK], train=bare[0], test=bare[1], reader=None, seed=0
+    )
+    assert found[0].reliance is None and found[0].presence.p < 0.01
+    finding = planted_finding(found, example=TEST.batch(np.arange(1))[0])
+    assert finding.word == "no labels"
+    assert [table.name for table in finding.tables] == ["presence", "shift", "identity"]
+
+
+def test_p_values_are_corrected_over_the_cues() -> None:
+    cues = [MARK, Cue("tint", 4, strength=0.0)]
+    found = measure_cues({"corner": corner}, cues, train=TRAIN, test=TEST, reader=None, seed=0)
+    one = found[0].presence.p
+    assert corrected(found, "corner")["corner mark"].presence == pytest.approx(2 * one)
+
+
+def test_a_cue_that_both_views_share_becomes_identity() -> None:
+    found = identity(_colour, TINT, TEST, seed=0)
+    assert found.shared > found.unrelated and found.p < 0.01
+    assert identity(middle, Cue("tint", 4, strength=0.0), TEST, seed=0).gain.value == 0
+
+
+def _colour(pixels: np.ndarray) -> np.ndarray:
+    return pixels.mean(axis=(2, 3)).astype(np.float32) - 128

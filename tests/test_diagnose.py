@@ -1,0 +1,171 @@
+"""`selfsight diagnose`: from an encoder and a folder to one page and one JSON file."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import selfsight
+from selfsight.cli import main
+from selfsight.diagnosis import asking, quality
+from selfsight.diagnosis.measures import ALL
+from selfsight.errors import UserError
+from selfsight.examination import TESTS
+from selfsight.nets.encoder import Encoder, build_encoder
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    """Return a folder of 48 images in two classes."""
+    folder = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    for number in range(48):
+        place = folder / f"{number % 2}"
+        place.mkdir(exist_ok=True)
+        pixels = random.integers(100 * (number % 2), 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> str:
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+def encoder() -> Encoder:
+    torch.manual_seed(5)
+    return build_encoder("convnet", image_size=8, mean=[0.5] * 3, std=[0.25] * 3)
+
+
+@pytest.fixture(autouse=True)
+def less_of_everything(monkeypatch):
+    monkeypatch.setattr("selfsight.diagnosis.clusters.HALVINGS", 2)
+    monkeypatch.setattr(asking, "small_network", partial(asking.small_network, steps=2))
+
+
+def test_an_encoder_is_diagnosed_on_one_page_and_in_one_file(images, cache, tmp_path):
+    found = selfsight.diagnose(encoder(), images, out=tmp_path / "d", cache=cache, quiet=True)
+    content = json.loads((tmp_path / "d" / "diagnosis.json").read_text("utf-8"))
+    page = (tmp_path / "d" / "report.html").read_text("utf-8")
+    assert sorted(path.name for path in (tmp_path / "d").iterdir()) == [
+        "diagnosis.json",
+        "report.html",
+    ]
+    assert content == found.to_json()
+    assert content["images"] | {"root": ""} == {
+        "root": "",
+        "images": 48,
+        "labelled": 48,
+        "classes": 2,
+        "skipped": 0,
+    }
+    assert list(content["findings"]) == [*TESTS[:-1]]  # all but twins
+    assert all(f'<section id="{name}">' in page for name in TESTS[:-1])
+    assert found.finding("collapse").word == "none"
+    rows = content["findings"]["quality"]["tables"]["measures"]["rows"]
+    assert [row["name"] for row in rows] == [measure.name for measure in ALL]
+    for row in rows:
+        assert {"Range", "Called good", "Blind to", "Source"} <= set(row["facts"])
+        assert set(row["cells"]) == {"encoder", "untrained", "pixels", "over untrained"}
+        assert row["name"] in page
+    assert "SimCLR's" in content["findings"]["quality"]["protocol"]["views"]
+    with pytest.raises(UserError, match="there are: collapse, quality, planted_cues"):
+        found.finding("none")
+
+
+def test_the_untrained_twin_of_an_untrained_encoder_is_not_clearly_different(
+    images, cache, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("selfsight.examination.untrained", lambda network, seed: network)
+    found = selfsight.diagnose(
+        encoder(), images, out=tmp_path / "d", cache=cache, tests="quality", quiet=True
+    )
+    rows = found.finding("quality").tables[0].rows
+    assert all(row.cells[-1].value == 0 for row in rows if np.isfinite(row.cells[0].value))
+    assert "Better" not in found.finding("quality").sentence
+
+
+def test_a_run_is_diagnosed_with_its_own_views(images, cache, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pacmap", None)  # slow to import
+    monkeypatch.setattr(quality, "MEASURES", quality.MEASURES[:1])  # the rest is measured above
+    monkeypatch.setattr(quality, "ALL", (*quality.MEASURES, quality.STABILITY))
+    selfsight.train(
+        images,
+        out=tmp_path / "run",
+        method="rotation",
+        encoder="convnet",
+        size=8,
+        steps=1,
+        batch=16,
+        labels="none",
+        cache=cache,
+        quiet=True,
+    )
+    words = ["diagnose", str(tmp_path / "run"), str(images), "--out", str(tmp_path / "d")]
+    words += ["--cache", cache, "--labels", "none", "--tests", "quality, views"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "Quality without labels: measured" in out
+    assert f"report: {tmp_path / 'd' / 'report.html'}" in out
+    content = json.loads((tmp_path / "d" / "diagnosis.json").read_text("utf-8"))
+    views = content["findings"]["quality"]["protocol"]["views"]
+    assert views == "those of the run's method, rotation"
+    assert content["findings"]["views"]["word"] == "single views"
+
+
+def test_without_labels_the_tests_that_need_them_say_so(images, cache, tmp_path):
+    found = selfsight.diagnose(
+        encoder(),
+        images,
+        out=tmp_path / "d",
+        cache=cache,
+        labels="none",
+        tests="nuisances,stress,twins",
+        quiet=True,
+    )
+    assert [one.word for one in found.findings] == ["no labels", "not measured", "not measured"]
+    assert "labels of two or more classes" in found.finding("stress").sentence
+
+
+def test_twins_are_trained_with_labels_and_without(images, cache, tmp_path):
+    found = selfsight.diagnose(
+        encoder(),
+        images,
+        out=tmp_path / "d",
+        cache=cache,
+        tests="stress",
+        twin=True,
+        twin_steps=2,
+        quiet=True,
+    )
+    stress, twins = found.findings
+    names = [row.name for row in twins.tables[0].rows]
+    assert names == ["with labels", "without labels", "untrained"]
+    assert [column.name for column in stress.tables[0].columns][-1] == "supervised"
+
+
+def test_mistakes_are_one_line_and_leave_nothing(images, cache, tmp_path, capsys):
+    out = tmp_path / "d"
+
+    def said(*words: str) -> str:
+        assert main(["diagnose", *words, "--out", str(out), "--cache", cache]) == 2
+        assert not out.exists()
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        return line
+
+    assert "does not exist" in said(str(tmp_path / "no"), str(images))
+    (tmp_path / "empty").mkdir()
+    assert "holds no run" in said(str(tmp_path / "empty"), str(images))
+    nearest = said(str(tmp_path / "empty"), str(images), "--tests", "qualty")
+    assert "did you mean 'quality'" in nearest
+    assert "no test is named" in said(str(tmp_path / "empty"), str(images), "--tests", ",")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="other files"):
+        selfsight.diagnose(encoder(), images, out=full, cache=cache, quiet=True)
