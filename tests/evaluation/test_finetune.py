@@ -51,6 +51,7 @@ def test_where_training_harms_the_linear_probe_of_all_labels_is_what_is_left(mon
     encoder = small_encoder()
     found = finetune(encoder, TRAIN, seed=0, effort=0.1)
     assert (found.steps, found.held_back) == (0, 6)
+    assert finetune(encoder, TRAIN, seed=0, effort=0.1, manner=FROM_SCRATCH).steps > 0
     start = probed(encoder, TRAIN, seed=0, device="cpu")
     assert np.array_equal(found.predict(TEST), start.predict(TEST))
 
@@ -79,7 +80,7 @@ def test_lower_layers_move_less():
 def test_the_same_function_trains_from_scratch_and_learns_what_a_probe_cannot():
     encoder = small_encoder()
     start = probed(encoder, TRAIN, seed=0, device="cpu")
-    found = finetune(encoder, TRAIN, seed=0, manner=FROM_SCRATCH, effort=0.6)
+    found = finetune(encoder, TRAIN, seed=0, manner=FROM_SCRATCH, effort=0.4)
     untrained = (start.predict(TEST) == TEST.labels.index).mean()
     assert (found.predict(TEST) == TEST.labels.index).mean() > untrained + 0.1
     assert contents(encoder) == contents(small_encoder())  # the given one stays as it is
@@ -89,7 +90,7 @@ def test_it_repeats_and_leaves_the_random_state_alone():
     state = torch.get_rng_state()
     encoder = small_encoder()
     torch.set_rng_state(state)
-    runs = [finetune(encoder, TRAIN, seed=3, effort=0.2) for _ in range(2)]
+    runs = [finetune(encoder, TRAIN, seed=3, effort=0.08) for _ in range(2)]
     assert runs[0].trials == runs[1].trials
     assert contents(runs[0].classifier.encoder) == contents(runs[1].classifier.encoder)
     assert torch.equal(torch.get_rng_state(), state)
@@ -107,7 +108,7 @@ def test_every_arm_is_tuned_alike():
 
 
 def test_one_label_per_class_takes_the_default_and_still_fits():
-    found = finetune(small_encoder(), striped([0, 1, 2]), seed=0, effort=0.2)
+    found = finetune(small_encoder(), striped([0, 1, 2]), seed=0, effort=0.1)
     assert (found.rate, found.views) == (tuning.RATES[0], tuning.VIEWS[0])
     assert (found.held_back, found.trials, found.steps) == (0, (), found.planned)
     assert set(found.predict(TEST)) <= {0, 1, 2}
@@ -115,7 +116,7 @@ def test_one_label_per_class_takes_the_default_and_still_fits():
 
 def test_a_class_with_one_image_is_never_held_back_and_is_learnt():
     images = striped([0] * 10 + [1] * 10 + [2])
-    found = finetune(small_encoder(), images, seed=0, effort=0.2)
+    found = finetune(small_encoder(), images, seed=0, effort=0.1)
     assert found.held_back == 4  # two of each of the others
     assert found.classifier.probe.fitted.weights.shape[1] == 3
 
@@ -158,4 +159,4 @@ def test_progress_counts_the_views_that_were_foretold(most, monkeypatch):
     batch, steps = budget(90, effort=effort)
     races = tuning.TRIED * tuning.race_steps(steps=steps, batch=batch)
     assert told[-1][2] == batch * (races + runs * steps)
-    assert batch * (races + (runs - 1) * steps) < told[-1][1] <= told[-1][2]
+    assert batch * (races + (runs - 1) * steps) <= told[-1][1] <= told[-1][2]

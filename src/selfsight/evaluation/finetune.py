@@ -44,14 +44,19 @@ KEPT = 0.05  # where so little was held back, the winner is not trained anew wit
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the network stands at the start. lowest: rate at the layer that sees the pixels."""
+    """How a network begins, and how it moves.
 
-    lowest: float  # as a share of the classifier's
+    start: from encoder and images to a classifier. counts: whether the start may be the result.
+    lowest: the rate at the layer that sees the pixels, as a share of the classifier's.
+    """
+
     start: Callable[..., Classifier]
+    counts: bool
+    lowest: float
 
 
-FINE_TUNING = Manner(0.1, probed)  # of a pretrained encoder
-FROM_SCRATCH = Manner(1.0, blank)  # of a fresh one
+FINE_TUNING = Manner(probed, counts=True, lowest=0.1)  # of a pretrained encoder
+FROM_SCRATCH = Manner(blank, counts=False, lowest=1.0)  # of a fresh one
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,9 @@ def finetune(
     part, judges = images.part(np.flatnonzero(~held_back)), images.part(np.flatnonzero(held_back))
     start = manner.start(encoder, part, seed=seed, device=device)
     course, trials = raced(start, part, judges, course=course, tick=tick)
-    best, stop, accuracy = watched(start, part, judges, course=course, tick=tick)
+    best, stop, accuracy = watched(
+        start, part, judges, course=course, counts=manner.counts, tick=tick
+    )
     trials += (Trial(course.rate, course.views, stop, accuracy),)
     if held_back.mean() > KEPT or stop == 0:
         start = manner.start(encoder, images, seed=seed, device=device)

@@ -47,12 +47,13 @@ TRAINED = {
     + f" through {RACE:.0%} of the steps (at most {MOST_RACED:,} views), then, with the best of "
     "them, views of "
     + "; ".join(VIEWS)
-    + f"; the best through all steps, stopped at the best of {LOOKS} places or at the start; then "
+    + f"; the best through all steps, stopped at the best of {LOOKS} places; then "
     "anew with all labels by a schedule that ends there, unless fewer than "
     f"{KEPT:.0%} were held back. With one label a class: rate {RATES[0]:g}, {VIEWS[0]}, all steps",
 }
 FINETUNE = TRAINED | {
-    "start": "the linear probe; its classifier is trained on with the network",
+    "start": "the linear probe; its classifier is trained on with the network; where no place is "
+    "better on the labels held back, the probe is the result",
     "layers": "all; the rate falls geometrically from the classifier to "
     f"{FINE_TUNING.lowest:g} of it at the first layer",
 }

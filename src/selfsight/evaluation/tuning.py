@@ -2,8 +2,9 @@
 
 Three rates race with crops and flips, each through a schedule of a fifth of the steps (at most
 20,000 views); then the best rate with crops only and with colours too. The winner goes through the
-whole schedule and is judged before the first step and at eight places: the best of them, of equals
-the last, is where training stops.
+whole schedule and is judged at eight places; the most accurate, of equals the last, is where
+training stops. Fine-tuning is judged before its first step too: there it is the linear probe, which
+stays if nothing exceeds it (of equals by the loss). A network from scratch is nothing there.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ MOST_RACED = 20_000  # views of a setting
 LOOKS = 8
 TRIED = len(RATES) + len(VIEWS) - 1  # settings in the race
 
+NOTHING = (-1.0, 0.0)  # accuracy and minus the loss that any classifier exceeds
 Tick = Callable[[], None]
 
 
@@ -60,16 +62,29 @@ def _best(trials: list[tuple[tuple[float, float], Trial]]) -> Trial:
 
 
 def watched(
-    start: Classifier, part: ImageSet, judges: ImageSet, *, course: Course, tick: Tick
+    start: Classifier,
+    part: ImageSet,
+    judges: ImageSet,
+    *,
+    course: Course,
+    counts: bool,
+    tick: Tick,
 ) -> tuple[Classifier, int, float]:
-    """Return the best classifier of a schedule, after how many steps it was, and its accuracy."""
+    """Return the best classifier of a schedule, after how many steps it was, and its accuracy.
+
+    counts: whether the start is one of them.
+    """
     places = {round(course.steps * look / LOOKS) for look in range(1, LOOKS + 1)}
-    best, stop, score = start, 0, start.judged(judges)[0]
+    best, stop, score = start, 0, start.judged(judges) if counts else NOTHING
     for done, classifier in trained(start, part, course=course):
         tick()
-        if done in places and (accuracy := classifier.judged(judges)[0]) >= score:
-            best, stop, score = deepcopy(classifier), done, accuracy
-    return best, stop, score
+        if done not in places:
+            continue
+        judged = classifier.judged(judges)
+        # Few images tie often: then longer training is trusted, but not one that only did harm.
+        if judged > score or (judged[0] == score[0] and stop > 0):
+            best, stop, score = deepcopy(classifier), done, judged
+    return best, stop, score[0]
 
 
 def last_of(start: Classifier, images: ImageSet, *, course: Course, tick: Tick) -> Classifier:
