@@ -14,6 +14,7 @@ from folders import NAMES, write_encoder, write_images
 import selfsight
 from selfsight.assessment import assess as module
 from selfsight.assessment.printing import lines_of
+from selfsight.cli import main
 from selfsight.errors import Interrupted, UserError
 
 ARMS = {
@@ -224,7 +225,14 @@ def test_few_labels_by_table_of_a_few_images_are_enough(place):
             assert row["points"][0]["settings"][0]["held_back"] == 0
 
 
-def test_a_second_encoder_and_a_transfer_are_measured_too(place):
+def test_a_second_encoder_and_a_transfer_are_measured_too_with_the_same_labels(place, monkeypatch):
+    answers, drawn = module.answers, dict[tuple[Any, ...], set[bytes]]()
+
+    def watched(cell: Any, arm: Any, images: Any, rows: Any, **rest: Any) -> Any:
+        drawn.setdefault((cell.task, cell.amount, cell.seed), set()).add(rows.tobytes())
+        return answers(cell, arm, images, rows, **rest)
+
+    monkeypatch.setattr(module, "answers", watched)
     write_encoder(place / "second.safetensors", seed=5)
     found = assess(
         place,
@@ -239,3 +247,28 @@ def test_a_second_encoder_and_a_transfer_are_measured_too(place):
     assert set(rows_of(found)) == {("encoder", "knn"), ("pixels", "knn"), ("second", "knn")}
     assert [amount["name"] for amount in found["tasks"][0]["amounts"]] == ["50 %", "all"]
     assert found["tasks"][1]["test_images"] == 17
+    assert len(drawn) == 2 * 2 * 2  # tasks, amounts, seeds
+    assert all(len(rows) == 1 for rows in drawn.values())  # one set of labels for all three arms
+
+
+def test_the_command_line_says_what_is_wrong_and_prints_the_table(place, whole, capsys):
+    def call(*words: str) -> tuple[int, str, str]:
+        plain = [str(place / "encoder.safetensors"), "--train", str(place / "train")]
+        code = main(["evaluate", *plain, "--test", str(place / "test"), *words])
+        return code, *capsys.readouterr()
+
+    code, _, said = call("--labels-per-class", "1")
+    assert (code, "give --out" in said) == (2, True)
+    code, _, said = call("--seeds", "5")
+    assert (code, "--seeds belongs to the whole comparison" in said) == (2, True)
+    code, _, said = call("--out", str(place / "new"), "--json", "x.json")
+    assert (code, "no effect" in said) == (2, True)
+    code, _, said = call("--out", str(place / "new"), "--against", "timm:resnet18")
+    assert (code, "nothing is downloaded" in said) == (2, True)
+    assert not (place / "new").exists()
+    options = "--labels-per-class 1,4,all --seeds 2 --effort 0.02 --threads 1 --precision fp32"
+    cache = ("--cache", str(place / "cache"))
+    code, printed, _ = call("--out", str(place / "whole"), *options.split(), *cache)
+    assert code == 0
+    assert whole["sentence"] in printed
+    assert str(place / "whole" / "report.html") in printed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from selfsight.errors import UserError
-from selfsight.evaluation import linear
+from selfsight.evaluation import logistic
 from selfsight.evaluation.embed import Embeddings
 from selfsight.evaluation.evidence import Evidence, measure
 from selfsight.evaluation.knn import knn_accuracy
@@ -113,7 +113,7 @@ def test_the_table_has_a_line_a_row_and_a_line_a_difference(evidence):
 
 
 def test_a_probe_that_did_not_converge_is_not_hidden(monkeypatch):
-    monkeypatch.setattr(linear, "MAX_STEPS", 2)
+    monkeypatch.setattr(logistic, "MAX_STEPS", 2)
     row = measure("encoder", *parts(0.8), seed=0)
     assert "encoder had not converged" in Evidence.of([row], classes=["a"]).table()[-1]
 

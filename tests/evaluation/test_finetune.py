@@ -7,8 +7,9 @@ from striped import small_encoder, striped
 
 from selfsight.errors import UserError
 from selfsight.evaluation import finetune as module
+from selfsight.evaluation import tuning
 from selfsight.evaluation.embed import embed, encoder_function
-from selfsight.evaluation.finetune import FROM_SCRATCH, budget, finetune
+from selfsight.evaluation.finetune import FROM_SCRATCH, budget, finetune, views_in_all
 from selfsight.evaluation.linear import linear_probe
 from selfsight.evaluation.supervision import Course, probed, trained
 from selfsight.nets.layers import layers_of
@@ -45,6 +46,16 @@ def test_with_all_layers_frozen_it_is_the_linear_probe():
     assert contents(found.classifier.encoder) == contents(encoder)
 
 
+def test_where_training_harms_the_linear_probe_of_all_labels_is_what_is_left(monkeypatch):
+    monkeypatch.setattr(tuning, "RATES", (50.0,))
+    encoder = small_encoder()
+    found = finetune(encoder, TRAIN, seed=0, effort=0.1)
+    assert (found.steps, found.held_back) == (0, 6)
+    assert finetune(encoder, TRAIN, seed=0, effort=0.1, manner=FROM_SCRATCH).steps > 0
+    start = probed(encoder, TRAIN, seed=0, device="cpu")
+    assert np.array_equal(found.predict(TEST), start.predict(TEST))
+
+
 def test_frozen_layers_keep_every_weight_and_statistic_and_the_others_move():
     encoder = small_encoder()
     start = probed(encoder, TRAIN, seed=0, device="cpu")
@@ -69,7 +80,7 @@ def test_lower_layers_move_less():
 def test_the_same_function_trains_from_scratch_and_learns_what_a_probe_cannot():
     encoder = small_encoder()
     start = probed(encoder, TRAIN, seed=0, device="cpu")
-    found = finetune(encoder, TRAIN, seed=0, manner=FROM_SCRATCH, effort=0.6)
+    found = finetune(encoder, TRAIN, seed=0, manner=FROM_SCRATCH, effort=0.4)
     untrained = (start.predict(TEST) == TEST.labels.index).mean()
     assert (found.predict(TEST) == TEST.labels.index).mean() > untrained + 0.1
     assert contents(encoder) == contents(small_encoder())  # the given one stays as it is
@@ -79,7 +90,7 @@ def test_it_repeats_and_leaves_the_random_state_alone():
     state = torch.get_rng_state()
     encoder = small_encoder()
     torch.set_rng_state(state)
-    runs = [finetune(encoder, TRAIN, seed=3, effort=0.2) for _ in range(2)]
+    runs = [finetune(encoder, TRAIN, seed=3, effort=0.08) for _ in range(2)]
     assert runs[0].trials == runs[1].trials
     assert contents(runs[0].classifier.encoder) == contents(runs[1].classifier.encoder)
     assert torch.equal(torch.get_rng_state(), state)
@@ -89,23 +100,23 @@ def test_every_arm_is_tuned_alike():
     told: list[list[tuple[float, str, int]]] = []
     for manner in (module.FINE_TUNING, FROM_SCRATCH):
         found = finetune(small_encoder(), TRAIN, seed=0, effort=0.1, manner=manner)
-        told.append([(trial.rate, trial.steps) for trial in found.trials[: len(module.RATES)]])
-        assert len(found.trials) == len(module.RATES) + len(module.VIEWS) - 1 + 1
+        told.append([(trial.rate, trial.steps) for trial in found.trials[: len(tuning.RATES)]])
+        assert len(found.trials) == tuning.TRIED + 1
         assert found.held_back == 6
     assert told[0] == told[1]
-    assert [rate for rate, _ in told[0]] == list(module.RATES)
+    assert [rate for rate, _ in told[0]] == list(tuning.RATES)
 
 
 def test_one_label_per_class_takes_the_default_and_still_fits():
-    found = finetune(small_encoder(), striped([0, 1, 2]), seed=0, effort=0.2)
-    assert (found.rate, found.views) == (module.RATES[0], module.VIEWS[0])
+    found = finetune(small_encoder(), striped([0, 1, 2]), seed=0, effort=0.1)
+    assert (found.rate, found.views) == (tuning.RATES[0], tuning.VIEWS[0])
     assert (found.held_back, found.trials, found.steps) == (0, (), found.planned)
     assert set(found.predict(TEST)) <= {0, 1, 2}
 
 
 def test_a_class_with_one_image_is_never_held_back_and_is_learnt():
     images = striped([0] * 10 + [1] * 10 + [2])
-    found = finetune(small_encoder(), images, seed=0, effort=0.2)
+    found = finetune(small_encoder(), images, seed=0, effort=0.1)
     assert found.held_back == 4  # two of each of the others
     assert found.classifier.probe.fitted.weights.shape[1] == 3
 
@@ -132,9 +143,20 @@ def test_more_labels_get_more_steps_and_every_label_fewer_views():
     assert budget(1_000, effort=0.5)[1] == pytest.approx(budget(1_000, effort=1.0)[1] / 2, abs=1)
 
 
-def test_progress_ends_when_all_is_done():
+@pytest.mark.parametrize("most", [1_000, 3])  # with 3 held back, nothing is trained anew
+def test_progress_counts_the_views_that_were_foretold(most, monkeypatch):
+    monkeypatch.setattr(module, "MOST_HELD_BACK", most)
     told: list[tuple[str, int, int]] = []
-    finetune(small_encoder(), TRAIN, seed=0, effort=0.1, progress=lambda *what: told.append(what))
+    images = striped([0, 1, 2] * 30)
+    effort = 0.05
+    finetune(
+        small_encoder(), images, seed=0, effort=effort, progress=lambda *what: told.append(what)
+    )
     assert {what for what, _, _ in told} == {"training with labels"}
     assert [done for _, done, _ in told] == sorted({done for _, done, _ in told})
-    assert told[-1][1] <= told[-1][2]
+    assert told[-1][2] == views_in_all(images.labels.index, effort=effort)
+    runs = 2 if most > 3 else 1  # the last of them may have been stopped
+    batch, steps = budget(90, effort=effort)
+    races = tuning.TRIED * tuning.race_steps(steps=steps, batch=batch)
+    assert told[-1][2] == batch * (races + runs * steps)
+    assert batch * (races + (runs - 1) * steps) <= told[-1][1] <= told[-1][2]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from selfsight.errors import UserError
-from selfsight.evaluation import linear
+from selfsight.evaluation import linear, logistic
 from selfsight.evaluation.embed import Embeddings
 from selfsight.evaluation.linear import LinearProbe, linear_probe
 
@@ -48,9 +48,9 @@ def test_the_gradient_of_the_stated_loss_is_zero_at_the_solution(strength):
     centre, scale = linear._scaling(train.features)
     features = torch.from_numpy((train.features - centre) * scale)
     labels = torch.from_numpy(train.labels)
-    problem = linear.Problem(features, labels, *linear._principal(features), 5)
-    nothing = linear.Fitted(torch.zeros(20, 5).double(), torch.zeros(5).double(), converged=False)
-    found = linear.fit(problem, strength=strength, start=nothing)
+    problem = logistic.Problem(features, labels, *linear._principal(features), 5)
+    nothing = logistic.Fitted(torch.zeros(20, 5).double(), torch.zeros(5).double(), converged=False)
+    found = logistic.fit(problem, strength=strength, start=nothing)
     weights, offsets = found.weights.requires_grad_(), found.offsets.requires_grad_()
     scores = features.double() @ weights + offsets
     loss = torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
@@ -177,7 +177,7 @@ def test_images_without_a_label_change_nothing():
 
 
 def test_a_fit_that_runs_out_of_steps_says_so(monkeypatch):
-    monkeypatch.setattr(linear, "MAX_STEPS", 2)
+    monkeypatch.setattr(logistic, "MAX_STEPS", 2)
     assert not linear_probe(cloud(300), cloud(10, seed=1), seed=0).converged
 
 
@@ -205,10 +205,12 @@ def test_few_images_in_many_dimensions_are_fitted_within_the_part_that_they_fill
     assert axes.shape == (150, 60)
     all_variances, all_axes = torch.linalg.eigh(features.T @ features / 60)
     whole = (all_axes, all_variances.clamp(min=0))
-    nothing = linear.Fitted(torch.zeros(150, 5).double(), torch.zeros(5).double(), converged=False)
+    nothing = logistic.Fitted(
+        torch.zeros(150, 5).double(), torch.zeros(5).double(), converged=False
+    )
     labels = torch.from_numpy(train.labels)
     one, other = (
-        linear.fit(linear.Problem(features, labels, *parts, 5), strength=1.0, start=nothing)
+        logistic.fit(logistic.Problem(features, labels, *parts, 5), strength=1.0, start=nothing)
         for parts in ((axes, variances), whole)
     )
     assert one.converged

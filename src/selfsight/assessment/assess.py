@@ -17,6 +17,7 @@ from selfsight.evaluation.repeats import find_repeats
 from selfsight.evaluation.retrieval import retrieval
 from selfsight.reporting.assessment_page import write_assessment
 
+MEASURING = "measuring, in training views"
 EVERYTHING = Amount(None, 1.0)
 PROBE_COST = 0.02  # of a frozen cell, in training views for each image that it is fitted on
 
@@ -67,13 +68,13 @@ def _measure_cells(assessment: Assessment, bench: Bench, display: Display) -> No
 
         def show(phase: str, some: int, of: int, *, before: int = done, cost: int = cost) -> None:
             if phase == "training with labels":  # as a part of the whole
-                display.phase("measuring", before + min(cost, some * cost // max(1, of)), total)
+                display.phase(MEASURING, before + min(cost, some * cost // max(1, of)), total)
             else:
                 display.phase(phase, some, of)
 
         _measure(assessment, cell, replace(bench, progress=show))
         done += cost
-        display.phase("measuring", done, total)
+        display.phase(MEASURING, done, total)
 
 
 def _measure(assessment: Assessment, cell: Cell, bench: Bench) -> None:
@@ -94,10 +95,10 @@ def _measure(assessment: Assessment, cell: Cell, bench: Bench) -> None:
 
 def _cost(assessment: Assessment, cell: Cell) -> int:
     train, _ = assessment.images(cell.task)
-    labels = len(cell.amount.rows(train.labels.index, seed=cell.seed))
+    labels = train.labels.index[cell.amount.rows(train.labels.index, seed=cell.seed)]
     if cell.protocol in ("finetune", "scratch"):
         return views_in_all(labels, effort=assessment.plan.effort)
-    return 1 + round(PROBE_COST * labels)
+    return 1 + round(PROBE_COST * len(labels))
 
 
 def _measure_whole(assessment: Assessment, task: str, arm: str, bench: Bench) -> None:

@@ -8,6 +8,8 @@ from cyclopts import Parameter
 from selfsight.cli.app import Positional, app
 from selfsight.errors import UserError
 
+AGAINST, PROTOCOLS, SEEDS = "scratch,random,pixels", "knn,linear,finetune", 3
+
 
 @app.command
 def evaluate(
@@ -19,10 +21,10 @@ def evaluate(
     out: Path | None = None,
     labels_per_class: str | None = None,
     fractions: str | None = None,
-    against: str = "scratch,random,pixels",
-    protocols: str = "knn,linear,finetune",
+    against: str = AGAINST,
+    protocols: str = PROTOCOLS,
     transfer: Annotated[tuple[str, str] | None, Parameter(consume_multiple=False)] = None,
-    seeds: int = 3,
+    seeds: int = SEEDS,
     effort: float = 1.0,
     labels: str = "auto",
     seed: int = 0,
@@ -82,8 +84,23 @@ def evaluate(
     from selfsight.display import print_out
 
     if out is None:
-        if labels_per_class or fractions or transfer:
-            raise UserError("a comparison with few labels needs a place: give --out DIRECTORY")
+        for name, given, default in (
+            ("labels-per-class", labels_per_class, None),
+            ("fractions", fractions, None),
+            ("against", against, AGAINST),
+            ("protocols", protocols, PROTOCOLS),
+            ("transfer", transfer, None),
+            ("seeds", seeds, SEEDS),
+            ("effort", effort, 1.0),
+            ("device", device, "auto"),
+            ("precision", precision, "auto"),
+            ("threads", threads, "auto"),
+        ):
+            if given != default:
+                raise UserError(
+                    f"--{name} belongs to the whole comparison, which needs a place: "
+                    "give --out DIRECTORY"
+                )
         from selfsight.commands.evaluating import evaluate as evaluate_encoder
 
         found = evaluate_encoder(

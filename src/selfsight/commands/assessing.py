@@ -9,6 +9,7 @@ from selfsight.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
     from selfsight.assessment.opening import Assessment
+    from selfsight.display import Display
     from selfsight.evaluation.layers import EncodeLayers
     from selfsight.nets.encoder import Encoder
 
@@ -82,9 +83,10 @@ def assess(
             device=place,
             progress=display.phase,
         )
+        layers = _layers(encoder, place, display)
         bench = Bench(opened.folder, place, engine.precision, effort, display.phase)
         try:
-            return measured(opened, bench=bench, layers=_layers(encoder, place), display=display)
+            return measured(opened, bench=bench, layers=layers, display=display)
         except KeyboardInterrupt:
             raise _interrupted(opened) from None
 
@@ -97,16 +99,20 @@ def _use_threads(threads: int | Literal["auto"]) -> None:
     torch.set_num_threads(free_cores() if threads == "auto" else threads)
 
 
-def _layers(encoder: "str | Path | Encoder", device: str) -> "EncodeLayers | None":
+def _layers(
+    encoder: "str | Path | Encoder", device: str, display: "Display"
+) -> "EncodeLayers | None":
     """Return the features of all layers of a run; of other encoders, of which no head is left."""
     from selfsight.layered import run_layers
     from selfsight.run import Run
 
-    if isinstance(encoder, (str, Path)) and Path(encoder).is_dir():
-        run = Run.open(Path(encoder))
-        if run.latest_checkpoint() is not None:
-            return run_layers(run, device=device)
-    return None
+    if not isinstance(encoder, (str, Path)) or not Path(encoder).is_dir():
+        return None
+    try:
+        return run_layers(Run.open(Path(encoder)), device=device)
+    except (UserError, RuntimeError) as fault:  # no checkpoint, or one of another version
+        display.say(f"layers are not probed: {' '.join(str(fault).split())[:200]}")
+        return None
 
 
 def _interrupted(opened: "Assessment") -> Interrupted:

@@ -11,7 +11,7 @@ from typing import Any
 from selfsight.errors import UserError
 from selfsight.evaluation import protocols
 from selfsight.evaluation.interval import LEVEL, RESAMPLES, Interval, difference_interval
-from selfsight.evaluation.linear import MAX_STEPS
+from selfsight.evaluation.logistic import MAX_STEPS
 from selfsight.evaluation.rows import Row, hits, measure, row_from_json, row_to_json
 
 __all__ = ["Difference", "Evidence", "measure"]

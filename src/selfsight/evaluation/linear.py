@@ -9,11 +9,7 @@ a convex problem with one solution, so the number depends on no learning rate an
 strength (scikit-learn's 1 / C) is chosen from STRENGTHS by accuracy on a stratified fifth of the
 training labels; the test part is never looked at. Large sets choose on at most SWEEP_ROWS images:
 against the sum of losses, unlike their mean, the best strength hardly moves with their number.
-Then all training labels are fitted.
-
-The solver is L-BFGS after a change of variables. Features of networks and pixels have a few strong
-directions and many weak ones, on which L-BFGS takes up to a thousand steps; with W = P V and P made
-of the principal directions, each divided by the root of its curvature at the start, it takes tens.
+Then all training labels are fitted (`logistic.py`).
 """
 
 from collections.abc import Sequence
@@ -26,14 +22,13 @@ from torch import Tensor
 
 from selfsight.errors import UserError
 from selfsight.evaluation.embed import Embeddings
+from selfsight.evaluation.logistic import Fitted, Problem, fit
 
 STRENGTHS = (1e5, 1e4, 1e3, 1e2, 1e1, 1e0)  # strong to weak: each starts from the one before
 UNSWEPT = 1e2  # where no class has a second image to choose with
 SWEEP_ROWS = 10_000
 HELD_BACK = 0.2
-TOLERANCE = 1e-4  # largest gradient, per image, in the changed variables
 DOUBLE = 2**22  # numbers in the features: up to here float64, whose rounding hides no decrease
-MAX_STEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +39,6 @@ class LinearProbe:
     regularisation: float  # the chosen strength
     sweep: tuple[tuple[float, float], ...]  # (strength, accuracy on the held-back labels)
     converged: bool  # whether the last fit reached its tolerance
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Standardised images with labels, and the change of variables for them."""
-
-    features: Float[Tensor, "images dim"]
-    labels: Int64[Tensor, "images"]
-    axes: Float[Tensor, "dim axes"]  # principal directions, as columns
-    variances: Float[Tensor, "axes"]  # of the features along them
-    classes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A linear classifier of standardised features."""
-
-    weights: Float64[Tensor, "dim classes"]
-    offsets: Float64[Tensor, "classes"]
-    converged: bool
-
-    def predict(self, features: Float[Tensor, "images dim"]) -> Int64[Tensor, "images"]:
-        """Return the class of every image; of equal ones the lowest."""
-        # numpy's argmax takes the first of equals, torch's any.
-        return torch.from_numpy(self.scores(features).numpy().argmax(axis=1))
-
-    def scores(self, features: Float[Tensor, "images dim"]) -> Float64[Tensor, "images classes"]:
-        """Return the logits of every image."""
-        return features @ self.weights.to(features.dtype) + self.offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,52 +108,6 @@ def probe_of(train: Embeddings, *, seed: int, strengths: Sequence[float] = STREN
     strength = max(sweep, key=lambda pair: pair[1])[0] if sweep else UNSWEPT
     fitted = fit(problem, strength=strength, start=start[strength])
     return Probe(centre, scale, fitted, strength, tuple(sweep))
-
-
-def fit(problem: Problem, *, strength: float, start: Fitted) -> Fitted:
-    """Return the classifier that solves a problem, found from `start`; see the module."""
-    n, classes = len(problem.labels), problem.classes
-    decay = strength / n
-    targets = torch.nn.functional.one_hot(problem.labels, classes).double()
-    scales = torch.sqrt(problem.variances.double() / classes + decay)
-    to_weights = problem.axes.double() / scales
-    exact = problem.features.dtype
-    root = classes**0.5
-    begin = torch.cat(
-        [
-            (problem.axes.T.double() @ start.weights) * scales[:, None],
-            start.offsets[None] / root,
-        ]
-    )
-    variables = begin.requires_grad_()
-
-    def closure() -> Float[Tensor, ""]:
-        weights = to_weights @ variables[:-1].detach()
-        # Sums in float64: the line search compares losses that differ in the seventh digit.
-        scores = (problem.features @ weights.to(exact)).double() + variables[-1].detach() * root
-        logs = torch.log_softmax(scores, dim=1)
-        loss = -(targets * logs).sum() / n + decay / 2 * weights.square().sum()
-        errors = (logs.exp() - targets) / n
-        # Transposed, because that product of thin matrices is ten times faster.
-        slope = (errors.to(exact).T @ problem.features).T.double() + decay * weights
-        variables.grad = torch.cat([to_weights.T @ slope, errors.sum(dim=0, keepdim=True) * root])
-        return loss
-
-    solver = torch.optim.LBFGS(
-        [variables],
-        max_iter=MAX_STEPS,
-        max_eval=2 * MAX_STEPS,
-        tolerance_grad=TOLERANCE,
-        tolerance_change=1e-12,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
-    solver.step(closure)  # type: ignore[no-untyped-call]
-    closure()
-    assert variables.grad is not None
-    converged = bool(variables.grad.abs().max() <= TOLERANCE)
-    found = variables.detach()
-    return Fitted(to_weights @ found[:-1], found[-1] * root, converged)
 
 
 def _sweep(

@@ -5,24 +5,16 @@ from selfsight.evaluation.finetune import (
     BATCHES,
     FINE_TUNING,
     KEPT,
-    LOOKS,
     MOST_HELD_BACK,
-    RACE,
-    RATES,
     VIEWS_PER_LABEL,
 )
 from selfsight.evaluation.finetune import HELD_BACK as TUNED_ON
 from selfsight.evaluation.knn import TEMPERATURE
-from selfsight.evaluation.linear import (
-    HELD_BACK,
-    MAX_STEPS,
-    STRENGTHS,
-    SWEEP_ROWS,
-    TOLERANCE,
-    UNSWEPT,
-)
+from selfsight.evaluation.linear import HELD_BACK, STRENGTHS, SWEEP_ROWS, UNSWEPT
+from selfsight.evaluation.logistic import MAX_STEPS, TOLERANCE
 from selfsight.evaluation.retrieval import QUERIES
 from selfsight.evaluation.supervision import SMOOTHING, VIEWS, WARM_UP, WEIGHT_DECAY
+from selfsight.evaluation.tuning import LOOKS, MOST_RACED, RACE, RATES
 
 FEATURE = (
     "output of the frozen encoder, before any projection head; images without augmentation; "
@@ -52,14 +44,16 @@ TRAINED = {
     f"about n / 8, from {BATCHES[0]} to {BATCHES[1]}",
     "tuning": f"on {TUNED_ON:.0%} of the labels of each class, at most {MOST_HELD_BACK:,}: rates "
     + ", ".join(f"{rate:g}" for rate in sorted(RATES))
-    + f" through {RACE:.0%} of the steps, then, with the best of them, views of "
+    + f" through {RACE:.0%} of the steps (at most {MOST_RACED:,} views), then, with the best of "
+    "them, views of "
     + "; ".join(VIEWS)
-    + f"; the best through all steps, stopped at the best of {LOOKS} places or at the probe; then "
-    "anew with all labels up to there, unless fewer than "
+    + f"; the best through all steps, stopped at the best of {LOOKS} places; then "
+    "anew with all labels by a schedule that ends there, unless fewer than "
     f"{KEPT:.0%} were held back. With one label a class: rate {RATES[0]:g}, {VIEWS[0]}, all steps",
 }
 FINETUNE = TRAINED | {
-    "start": "the linear probe; its classifier is trained on with the network",
+    "start": "the linear probe; its classifier is trained on with the network; where no place is "
+    "better on the labels held back, the probe is the result",
     "layers": "all; the rate falls geometrically from the classifier to "
     f"{FINE_TUNING.lowest:g} of it at the first layer",
 }

@@ -26,7 +26,8 @@ from torch.optim import Optimizer
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import endless_rows
 from selfsight.evaluation.embed import embed, encoder_function
-from selfsight.evaluation.linear import Fitted, Probe, probe_of
+from selfsight.evaluation.linear import Probe, probe_of
+from selfsight.evaluation.logistic import Fitted
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.layers import freeze, layers_of, train_but_frozen
 from selfsight.optim import build_optimiser
@@ -113,7 +114,7 @@ def trained(
     layers = layers_of(encoder)
     assert 0 <= course.frozen <= len(layers)
     freeze(layers[: course.frozen])
-    if course.frozen == len(layers):
+    if course.frozen == len(layers) or course.steps == 0:
         return
     _hasten_statistics(encoder, steps=course.steps)
     head = _Head(start.probe).to(encoder.mean.device)
