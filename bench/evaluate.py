@@ -105,9 +105,9 @@ def peers_probe(train: Embeddings, test: Embeddings) -> list[float]:
     # The very images that ours chooses with, or the two would choose differently by luck.
     random, labels = np.random.default_rng(0), train.labels
     share = min(1.0, linear.SWEEP_ROWS / len(train))
-    chosen = linear._stratified(labels, share, random, smallest=1)
+    chosen = linear.stratified_mask(labels, share, random, smallest=1)
     kept = np.where(chosen, labels, -1)
-    held_back = linear._stratified(kept, linear.HELD_BACK, random, smallest=2)
+    held_back = linear.stratified_mask(kept, linear.HELD_BACK, random, smallest=2)
     fitted = chosen & ~held_back
     best, model = (0.0, 0.0), peer(1.0)
     for strength in STRENGTHS:

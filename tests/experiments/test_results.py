@@ -127,17 +127,18 @@ def study(out: Path, gains: dict[str, list[float]]) -> Results:
 
 def test_a_study_tells_each_change_and_which_method_gains_more(tmp_path) -> None:
     found = study(tmp_path, {"simclr": [0.30, 0.31, 0.30], "byol": [0.01, -0.02, 0.01]})
-    by_kind = {(one.kind, one.first): one for one in found.contrasts}
-    simclr, byol = by_kind["change", "simclr at batch 512"], by_kind["change", "byol at batch 512"]
+    by_what = {one.what: one for one in found.contrasts}
+    simclr, byol = by_what["simclr, batch 32 to 512"], by_what["byol, batch 32 to 512"]
     assert simclr.call == "difference"
     assert simclr.paired.mean == pytest.approx(0.303, abs=2e-3)
     assert byol.call == "no difference found"
-    gains = by_kind["gains", "gain of simclr"]
-    assert gains.second == "gain of byol"
+    gains = by_what["simclr less byol, batch 32 to 512"]
+    assert (gains.kind, gains.first, gains.second) == ("gains", "simclr", "byol")
     assert gains.paired.mean == pytest.approx(0.303, abs=3e-3)
     assert gains.call == "difference"
     assert found.word == "it matters"
-    assert "Simclr at batch 512 against at 32: +30.3 points" in found.sentence
+    assert "From batch 32 to 512 the linear probe changes by +30.3 points" in found.sentence
+    assert "the gains differ: simclr by +30.3 points" in found.sentence
     assert [arm.name for arm in found.arms][:2] == ["simclr-batch-32", "simclr-batch-128"]
     page = (tmp_path / "report.html").read_text()
     assert "The trend" in page
