@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from selfsight.errors import UserError
@@ -109,15 +108,13 @@ def _leaks(content: Mapping[str, Any]) -> list[str]:
     leaks = content["leaks"]
     if not leaks:
         return []
-    found, images = (
-        float(np.mean([part(leak) for leak in leaks.values()]))
-        for part in (lambda leak: len(leak["rows"]), lambda leak: leak["images"])
-    )
+    found = sum(len(leak["rows"]) for leak in leaks.values())
+    images = sum(leak["images"] for leak in leaks.values())
     if not found:
         return ["No measured image has a near copy among the training images."]
     said = [
-        f"{found:.4g} of the {images:,.0f} measured images have a near copy among the training "
-        "images (mean over seeds; repeats.json lists them). Linear probe without them:"
+        f"{found:,} of {images:,} measured images, over all seeds, have a near copy among the "
+        "training images (repeats.json lists them). Linear probe without them:"
     ]
     rows: Sequence[Mapping[str, Any]] = [arm for arm in content["arms"] if arm["fresh"]]
     return said + [f"{arm['name']} {spread(arm['fresh'])} %" for arm in rows]
