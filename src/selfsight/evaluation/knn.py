@@ -17,7 +17,7 @@ from selfsight.evaluation.embed import Embeddings
 
 NEIGHBOURS = 20
 TEMPERATURE = 0.07
-BANK_BLOCK, QUERY_BLOCK = 2**14, 2**10  # 64 MiB of cosines at a time, whatever the bank
+BANK_BLOCK, QUERY_BLOCK = 2**13, 2**11  # 64 MiB of cosines at a time, whatever the bank
 
 
 def knn_accuracy(

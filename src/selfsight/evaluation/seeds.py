@@ -1,11 +1,17 @@
 """What several training runs say together: differences over seeds, and which are more than luck.
 
 Runs of the same seed are a pair: they hold out the same images and draw the same batches. A
-difference is the mean over pairs with its Student t interval (Student, 1908); with two pairs it is
-six times as wide as with very many, which is honest. Of several comparisons the least p values are
-raised as Holm does (Holm, 1979, Scandinavian Journal of Statistics 6, 65-70), so that the chance of
-even one false call stays at 1 - LEVEL. Whoever compares with the best has compared all pairs to
-find it, so all pairs count.
+difference is the mean over pairs with its Student t interval (Student, 1908). Two or three pairs
+alone know little of their own spread, so a grid of arms and seeds lends them that of all its runs,
+less what arms and seeds explain (the error of a randomised block design: Fisher, 1935): its degrees
+of freedom are (arms - 1) x (seeds - 1). Arms need not vary alike: where a difference varies more
+than that by itself, its own spread counts.
+
+Of several comparisons the least p values are raised as Holm does (Holm, 1979, Scandinavian Journal
+of Statistics 6, 65-70), so that the chance of even one false call stays at about 1 - LEVEL. Whoever
+compares with the best has compared all pairs to find it, so all pairs count. Simulated with three
+seeds, 2 % of experiments with four equal arms had a false call, 7 % if one arm varied five times as
+much as the others, and 8 % of such experiments with eight arms.
 """
 
 import math
@@ -45,18 +51,54 @@ def spread_over_seeds(values: Float[np.ndarray, "seeds"]) -> Spread:
     return Spread(float(np.mean(values)), deviation, len(values))
 
 
-def paired_over_seeds(differences: Float[np.ndarray, "seeds"], *, level: float = LEVEL) -> Paired:
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How far runs differ by luck alone: a standard deviation and its degrees of freedom."""
+
+    deviation: float
+    freedom: int
+
+
+UNKNOWN = Noise(0.0, 0)
+
+
+def noise_of(values: Float[np.ndarray, "arms seeds"]) -> Noise:
+    """Return what arms and seeds leave unexplained of their runs; NaN is a run that is missing."""
+    arms, seeds = np.nonzero(np.isfinite(values))
+    design = np.zeros((len(arms), sum(values.shape)))
+    rows = np.arange(len(arms))
+    design[rows, arms] = 1
+    design[rows, values.shape[0] + seeds] = 1
+    found = values[arms, seeds]
+    solution, _, rank, _ = np.linalg.lstsq(design, found, rcond=None)
+    freedom = len(found) - int(rank)
+    if freedom < 1:
+        return UNKNOWN
+    left = found - design @ solution
+    return Noise(math.sqrt(float(left @ left) / freedom), freedom)
+
+
+def paired_over_seeds(
+    differences: Float[np.ndarray, "seeds"],
+    *,
+    noise: Noise = UNKNOWN,
+    squares: float = 2.0,
+    level: float = LEVEL,
+) -> Paired:
     """Return the mean of one difference a seed with its t interval and p; there is at least one.
 
-    Differences that are equal to the last digit have an interval of no width: p is 0, or 1 where
-    they are 0.
+    noise: that of the grid which the runs are part of, if there is one. squares: the sum of the
+    squared weights of the runs in a difference, 2 for one less another. Differences that are equal
+    to the last digit have an interval of no width: p is 0, or 1 where they are 0.
     """
     from scipy.special import stdtr, stdtrit
 
     found = spread_over_seeds(differences)
     if found.seeds < 2:
         return Paired(found.mean, math.nan, math.nan, math.nan, found.seeds)
-    error, freedom = found.deviation / math.sqrt(found.seeds), found.seeds - 1
+    freedom = max(noise.freedom, found.seeds - 1)
+    deviation = max(found.deviation, noise.deviation * math.sqrt(squares))
+    error = deviation / math.sqrt(found.seeds)
     reach = float(stdtrit(freedom, (1 + level) / 2)) * error
     certain = float(found.mean == 0)
     p = 2 * float(stdtr(freedom, -abs(found.mean) / error)) if error > 0 else certain
@@ -74,19 +116,14 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def smallest_found(
-    deviations: Sequence[float], *, seeds: int, comparisons: int, level: float = LEVEL
-) -> float:
-    """Return the difference that the hardest of `comparisons` would have had to reach; or NaN.
+def smallest_found(noise: Noise, *, seeds: int, comparisons: int, level: float = LEVEL) -> float:
+    """Return the difference of two arms that the hardest of `comparisons` would have had to reach.
 
-    deviations: standard deviations over seeds of the paired differences; their root mean square
-    stands for a comparison whose deviation is not known.
+    NaN where the noise is not known.
     """
     from scipy.special import stdtrit
 
-    known = [value for value in deviations if not math.isnan(value)]
-    if seeds < 2 or not known:
+    if noise.freedom < 1:
         return math.nan
-    deviation = math.sqrt(sum(value**2 for value in known) / len(known))
     tail = (1 - level) / comparisons
-    return float(stdtrit(seeds - 1, 1 - tail / 2)) * deviation / math.sqrt(seeds)
+    return float(stdtrit(noise.freedom, 1 - tail / 2)) * noise.deviation * math.sqrt(2 / seeds)

@@ -13,7 +13,7 @@ import numpy as np
 from selfsight import __version__
 from selfsight.evaluation.seeds import Spread, spread_over_seeds
 from selfsight.experiments.cells import Cell, read_cells
-from selfsight.experiments.contrasts import Contrast, changes, pairs
+from selfsight.experiments.contrasts import Contrast, changes, contrasts_of, noise_of_cells, pairs
 from selfsight.experiments.leaks import Leak, read_leaks, without_repeats
 from selfsight.experiments.plan import Arm, Plan
 from selfsight.experiments.wording import (
@@ -81,9 +81,10 @@ def results_of(out: Path, plan: Plan) -> Results:
         arms.sort(
             key=lambda row: -math.inf if row.linear is None else row.linear.mean, reverse=True
         )
-        contrasts = pairs([arm.name for arm in arms if arm.linear is not None], cells)
+        wanted = pairs([arm.name for arm in arms if arm.linear is not None])
     else:
-        contrasts = changes(plan, cells)
+        wanted = changes(plan)
+    contrasts = contrasts_of(cells, wanted)
     waiting = sum(cell.word == "waiting" for cell in cells)
     return Results(
         out,
@@ -93,7 +94,7 @@ def results_of(out: Path, plan: Plan) -> Results:
         tuple(contrasts),
         leaks,
         f"{len(cells) - waiting} of {len(cells)} runs" if waiting else word_of(arms, contrasts),
-        sentence_of(plan, arms, contrasts),
+        sentence_of(plan, arms, contrasts, noise=noise_of_cells(cells)),
     )
 
 

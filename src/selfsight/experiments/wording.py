@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from selfsight.evaluation.seeds import Spread, smallest_found
+from selfsight.evaluation.seeds import Noise, Spread, smallest_found
 from selfsight.experiments.contrasts import Contrast
 from selfsight.experiments.plan import Plan
 
@@ -19,8 +19,9 @@ BUDGETS = {
     "": "the budget is what is varied",
 }
 TESTED = (
-    "paired t test over seeds, p values with Holm's correction for all comparisons, and a 95 % "
-    "normal interval over test images; both must leave the difference"
+    "paired t test over seeds (noise of all runs together, or of the pair alone where that is "
+    "larger; p values with Holm's correction for all comparisons) and by a 95 % normal interval "
+    "over test images; both must leave the difference"
 )
 
 
@@ -30,18 +31,18 @@ def budget_text(plan: Plan) -> str:
     return BUDGETS[name].format(amount)
 
 
-def sentence_of(plan: Plan, arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> str:
+def sentence_of(
+    plan: Plan, arms: Sequence["ArmRow"], contrasts: Sequence[Contrast], *, noise: Noise
+) -> str:
     """Return what was found, in plain words; a null result is one."""
     measured = [arm for arm in arms if arm.linear is not None]
     if not measured:
         return "Nothing has been measured yet."
-    if plan.kind == "study":
-        parts = [_of_study(found) for found in contrasts]
-    else:
-        parts = _ranking(measured, contrasts)
+    study = plan.kind == "study"
+    parts = _of_study(plan, contrasts) if study else _ranking(measured, contrasts)
     if plan.seeds == 1:
         parts.append("One seed cannot say how much of this is luck: give --seeds 3.")
-    return " ".join([*parts, *_needed(contrasts)])
+    return " ".join([*parts, *_needed(contrasts, noise)])
 
 
 def word_of(arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> str:
@@ -135,25 +136,45 @@ def _ranking(measured: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> lis
     return said
 
 
-def _of_study(found: Contrast) -> str:
-    less = "against" if found.kind == "change" else "against the"
-    said = f"{found.first} {less} {found.second}: {points(found)}"
-    endings = {"difference": ", more than luck explains.", "": "."}
-    return said[0].upper() + said[1:] + endings.get(found.call, ", no difference found.")
+def _of_study(plan: Plan, contrasts: Sequence[Contrast]) -> list[str]:
+    endings = {"difference": ", more than luck explains", "": ""}
+    each = [
+        f"{points(found)} for {found.first}{endings.get(found.call, ', no difference found')}"
+        for found in contrasts
+        if found.kind == "change"
+    ]
+    if not each:
+        return ["No seed has both ends of the trend yet."]
+    first, last = plan.arms[0].value, plan.arms[-1].value
+    said = [f"From {plan.vary} {first} to {last} the linear probe changes by {'; by '.join(each)}."]
+    gains = [found for found in contrasts if found.kind == "gains"]
+    more = [
+        f"{found.first} by {points(found)} against {found.second}"
+        for found in gains
+        if found.call == "difference"
+    ]
+    if more:
+        said.append(f"More than luck explains, the gains differ: {_listed(more)}.")
+    level = [
+        f"{found.first} and {found.second}"
+        for found in gains
+        if found.call == "no difference found"
+    ]
+    if level:
+        said.append(f"No difference was found between the gains of {'; '.join(level)}.")
+    return said
 
 
-def _needed(contrasts: Sequence[Contrast]) -> list[str]:
+def _needed(contrasts: Sequence[Contrast], noise: Noise) -> list[str]:
     """Return how large a difference would have had to be, if any was not found."""
     if all(found.call != "no difference found" for found in contrasts):
         return []
     seeds = max(found.paired.seeds for found in contrasts)
-    needed = smallest_found(
-        [found.deviation for found in contrasts], seeds=seeds, comparisons=len(contrasts)
-    )
+    needed = smallest_found(noise, seeds=seeds, comparisons=len(contrasts))
     images = max(found.over_images for found in contrasts)
     return [
         f"With {seeds} seeds and these test images a difference of about "
-        f"{100 * max(needed, images):.1f} points would have been needed."
+        f"{100 * max(needed, images):.1f} points between two arms would have been needed."
     ]
 
 

@@ -70,9 +70,10 @@ def line_chart(
         ).format(TOP, frame.bottom),
     ]
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" tabindex="0" aria-label="{}" '
+        '<svg class="chart{}" viewBox="0 0 {} {}" role="img" tabindex="0" aria-label="{}" '
         'data-points="{}">{}</svg>'
     ).format(
+        " wide" if wide else "",
         frame.width,
         frame.height,
         printable(about),

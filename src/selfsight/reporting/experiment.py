@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from selfsight.errors import UserError
@@ -20,6 +19,7 @@ from selfsight.reporting.standings import axis, points, references, spread, stan
 from selfsight.reporting.templating import environment, verbatim
 from selfsight.reporting.wording import duration
 
+SPLITS = ("train", "training", "test", "testing", "val", "validation", "unlabelled", "images")
 FAILURES = ("collapsed", "diverged", "failed")
 SHOWN_SETTINGS = ("encoder", "size", "batch")  # in the line beneath the title
 
@@ -53,7 +53,7 @@ def render_experiment(content: Mapping[str, Any]) -> str:
             script=verbatim("report.js"),
             content=content,
             title=_title(content),
-            on=PurePath(content["images"]).name or content["images"],
+            on=_named(content["images"]),
             facts=_facts(content),
             tone=_tone(content),
             failures=[cell for cell in content["cells"] if cell["word"] in FAILURES],
@@ -79,6 +79,12 @@ def _title(content: Mapping[str, Any]) -> str:
     return f"{len(content['arms'])} methods"
 
 
+def _named(images: str) -> str:
+    """Return a folder's name, with its parent's where it is only that of a split."""
+    parts = PurePath(images).parts[-2:]
+    return "/".join(parts if parts[-1:] and parts[-1].lower() in SPLITS else parts[-1:]) or images
+
+
 def _facts(content: Mapping[str, Any]) -> list[str]:
     settings = content["settings"]
     known = [name for name in SHOWN_SETTINGS if name != content["vary"]]
@@ -102,15 +108,13 @@ def _leaks(content: Mapping[str, Any]) -> list[str]:
     leaks = content["leaks"]
     if not leaks:
         return []
-    found, images = (
-        float(np.mean([part(leak) for leak in leaks.values()]))
-        for part in (lambda leak: len(leak["rows"]), lambda leak: leak["images"])
-    )
+    found = sum(len(leak["rows"]) for leak in leaks.values())
+    images = sum(leak["images"] for leak in leaks.values())
     if not found:
         return ["No measured image has a near copy among the training images."]
     said = [
-        f"{found:.4g} of the {images:,.0f} measured images have a near copy among the training "
-        "images (mean over seeds; repeats.json lists them). Linear probe without them:"
+        f"{found:,} of {images:,} measured images, over all seeds, have a near copy among the "
+        "training images (repeats.json lists them). Linear probe without them:"
     ]
     rows: Sequence[Mapping[str, Any]] = [arm for arm in content["arms"] if arm["fresh"]]
     return said + [f"{arm['name']} {spread(arm['fresh'])} %" for arm in rows]

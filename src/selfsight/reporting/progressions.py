@@ -34,7 +34,7 @@ def trend(content: Mapping[str, Any]) -> Markup:
     name = content["vary"].replace("_", " ")
     return line_chart(
         lines,
-        levels=[Level(name.split()[-1], mean) for name, _, mean in references(content)],
+        levels=[Level("untrained", mean) for _, _, mean in references(content)[:1]],
         about=f"Linear probe accuracy against {name}",
         shares=True,
         along=steps_along(values, name=name),
@@ -42,29 +42,43 @@ def trend(content: Mapping[str, Any]) -> Markup:
     )
 
 
-def against_time(content: Mapping[str, Any], colours: Mapping[str, Tone]) -> Markup:
-    """Return the live kNN accuracy of every run against the minutes that it has trained."""
+def against_time(
+    content: Mapping[str, Any], colours: Mapping[str, Tone]
+) -> list[tuple[str, Markup]]:
+    """Return charts of the live kNN accuracy of every run against the minutes that it has trained.
+
+    One for a comparison, without a title; one a method for a study, with a line a value.
+    """
+    if content["kind"] == "comparison":
+        names = {arm["name"]: arm["name"] for arm in content["arms"]}
+        return [("", _live(content, names, colours))]
+    charts = []
+    for method in dict.fromkeys(arm["method"] for arm in content["arms"]):
+        own = [arm for arm in content["arms"] if arm["method"] == method]
+        names = {arm["name"]: arm["value"] for arm in own}
+        shades = {arm["name"]: TONES[order % len(TONES)] for order, arm in enumerate(own)}
+        charts.append((method, _live(content, names, shades)))
+    return charts
+
+
+def _live(
+    content: Mapping[str, Any], names: Mapping[str, str], colours: Mapping[str, Tone]
+) -> Markup:
+    """Return the chart of the runs of some arms, by the names that stand at their ends."""
     lines, named = [], set[str]()
     for cell in content["cells"]:
+        arm = cell["arm"]
         looks = np.array(cell["looks"], dtype=np.float64).reshape(-1, 2)
-        if not len(looks):
+        if arm not in names or not len(looks):
             continue
-        first = cell["arm"] not in named and colours[cell["arm"]] != "rest"
-        named.add(cell["arm"])
-        lines.append(
-            Series(
-                cell["arm"] if first else "",
-                looks[:, 0] / 60,
-                looks[:, 1],
-                colours[cell["arm"]],
-                dots=True,
-            )
-        )
+        name = names[arm] if arm not in named and colours[arm] != "rest" else ""
+        named.add(arm)
+        lines.append(Series(name, looks[:, 0] / 60, looks[:, 1], colours[arm], dots=True))
     largest = max((float(line.x.max()) for line in lines), default=1.0)
     return line_chart(
         lines,
         about="Live kNN accuracy against minutes of training",
         shares=True,
         along=amounts(max(largest, 1e-3), unit="min"),
-        wide=True,
+        wide=content["kind"] == "comparison",
     )

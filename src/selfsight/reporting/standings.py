@@ -86,7 +86,10 @@ def spread(found: Mapping[str, Any] | None) -> str:
 def points(found: Mapping[str, Any], *, turned: bool = False) -> str:
     """Return a contrast in points with its interval, or that of the second less the first."""
     sign = -1 if turned else 1
-    mean, low, high = (100 * sign * number(found["paired"][end]) for end in ("mean", "low", "high"))
+    mean, low, high = (
+        round(100 * sign * number(found["paired"][end]), 1) + 0.0  # + 0.0: no "-0.0"
+        for end in ("mean", "low", "high")
+    )
     interval = f" ({min(low, high):+.1f} to {max(low, high):+.1f})" if math.isfinite(low) else ""
     return f"{mean:+.1f}{interval}".replace("-", "−")
 
