@@ -53,7 +53,7 @@ def test_an_image_size_that_tells_the_class_is_named_in_a_sentence(tmp_path: Pat
     finding = nuisance_finding(found)
     assert finding.word == "leak" and finding.tone == "bad"
     assert "tells the class: from it alone" in finding.sentence and "p = 0.0" in finding.sentence
-    assert "source folder" in finding.sentence and "is the label itself" in finding.sentence
+    assert "source folder" in finding.sentence and "the label itself" in finding.sentence
     assert "corrected for" in finding.sentence
     told = finding.to_json()["tables"]["leaks"]["rows"]
     assert {row["name"] for row in told if row["tone"] == "bad"} <= set(names)

@@ -119,7 +119,7 @@ def _measured(
     if not fine.varies:
         return Nuisance(trait, None, None, "nearly the same for all images")
     if _is_the_label(trait, labels):
-        return Nuisance(trait, None, None, "is the label itself")
+        return Nuisance(trait, None, None, "the label itself")
     return Nuisance(
         trait,
         _leak(fine, labels, training, test, seed=seed),

@@ -30,18 +30,16 @@ def leaks(found: Sequence[Nuisance]) -> list[Nuisance]:
 def nuisance_finding(found: Sequence[Nuisance]) -> Finding:
     """Return what was measured as a finding."""
     leaking = leaks(found)
-    of_files = [one for one in leaking if one.trait.source == "file"]
-    word, tone = _word(found, leaking, of_files)
+    word, tone = _word(found, leaking)
     sentences = [leak_sentence(one, of=_tested(found)) for one in leaking[:TELLING]]
     if len(leaking) > TELLING:
         more = joined([one.trait.name for one in leaking[TELLING:]])
         sentences.append(f"So {'do' if len(leaking) > TELLING + 1 else 'does'} {more}.")
     if not sentences:
         sentences.append(_nothing(found))
-    still = [one for one in found if one.why_not]
-    for why in dict.fromkeys(one.why_not for one in still):
-        names = [one.trait.name for one in still if one.why_not == why]
-        sentences.append(f"Not tested, because {why}: {joined(names)}.")
+    for why in dict.fromkeys(one.why_not for one in found if one.why_not):
+        names = joined([one.trait.name for one in found if one.why_not == why])
+        sentences.append(f"Not tested, being {why}: {names}.")
     return Finding(
         name=NAME,
         title=TITLE,
@@ -92,13 +90,11 @@ def _tested(found: Sequence[Nuisance]) -> int:
     return sum(one.leak is not None for one in found)
 
 
-def _word(
-    found: Sequence[Nuisance], leaking: Sequence[Nuisance], of_files: Sequence[Nuisance]
-) -> tuple[str, Tone]:
-    if of_files:
+def _word(found: Sequence[Nuisance], leaking: Sequence[Nuisance]) -> tuple[str, Tone]:
+    if any(not _of_content(one) for one in leaking):
         return "leak", "bad"
     if leaking:
-        return "pixels tell the class", "doubtful"
+        return "looks tell the class", "doubtful"
     return ("no leak", "good") if _tested(found) else ("no labels", "neutral")
 
 
@@ -120,7 +116,7 @@ def _tables(found: Sequence[Nuisance], leaking: Sequence[Nuisance]) -> list[Tabl
                 (Column("guessed", "share", drawn=True), Column("p", "p"), Column("known", "text")),
                 tuple(rows),
                 "Balanced accuracy on held-out images; 95 % bootstrap interval. Traits known from "
-                "pixels may belong to the content.",
+                "pixels, and the size of a file, may belong to the content.",
                 "trait",
             )
         )
@@ -156,11 +152,16 @@ def _tables(found: Sequence[Nuisance], leaking: Sequence[Nuisance]) -> list[Tabl
     return tables
 
 
+def _of_content(one: Nuisance) -> bool:
+    """Return whether a trait may belong to the content: detail makes files large, too."""
+    return one.trait.source == "pixels" or one.trait.name == "file size"
+
+
 def _leak_row(one: Nuisance, leaking: bool) -> Row:
     assert one.leak is not None
     tone: Tone = "neutral"
     if leaking:
-        tone = "bad" if one.trait.source == "file" else "doubtful"
+        tone = "doubtful" if _of_content(one) else "bad"
     return Row(
         one.trait.name,
         (one.leak.reading.accuracy, one.leak.p, f"by {one.trait.source}"),

@@ -28,12 +28,13 @@ def planted_finding(
     own = {test.cue.name: test for test in tests if test.encoder == first}
     tones = {name: _tone(name, tests, p_values[name]) for name in own}
     word, tone = _word(tones, own)
+    plain = {test.cue.name: test for test in tests if test.encoder == "untrained"}
     return Finding(
         name="planted_cues",
         title=TITLE,
         word=word,
         tone=tone,
-        sentence=_sentence(own, p_values, tones),
+        sentence=_sentence(own, plain, p_values=p_values, tones=tones),
         tables=tuple(tables_of(tests, p_values, tones)),
         sheets=(_sheet([test.cue for test in own.values()], example),),
         protocol={
@@ -74,7 +75,11 @@ def _word(tones: Mapping[str, Tone], own: Mapping[str, CueTest]) -> tuple[str, T
 
 
 def _sentence(
-    own: Mapping[str, CueTest], p_values: Mapping[str, Corrected], tones: Mapping[str, Tone]
+    own: Mapping[str, CueTest],
+    plain: Mapping[str, CueTest],
+    *,
+    p_values: Mapping[str, Corrected],
+    tones: Mapping[str, Tone],
 ) -> str:
     read = [name for name in own if p_values[name].presence <= LEVEL]
     parts = [
@@ -87,7 +92,8 @@ def _sentence(
     )
     if following:
         shares = [
-            f"the {name} in {percent(_follow(own[name]))} (by chance {percent(_chance(own[name]))})"
+            f"the {name} in {percent(_follow(own[name]))} (by chance {percent(_chance(own[name]))}"
+            + (f", untrained {percent(_follow(plain[name]))})" if name in plain else ")")
             for name in following
         ]
         parts.append(

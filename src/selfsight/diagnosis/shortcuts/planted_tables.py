@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from selfsight.diagnosis.finding import Column, Row, Table, Tone
 from selfsight.diagnosis.shortcuts.planted import BLIND, READER, Corrected, CueTest
 
-ABOUT = {
-    BLIND: "the encoder shown no cue: must be at chance",
-    READER: "trained to tell the cue: must follow it",
-}
+ABOUT = {BLIND: "must be at chance", READER: "must follow"}
+CONTROLS = (
+    "The cue network was trained to tell the cue, and nothing else; blind is the encoder shown "
+    "images without the cue."
+)
 
 ByCue = Mapping[str, Mapping[str, CueTest]]  # what each encoder makes of each cue
 
@@ -47,7 +48,7 @@ def _reliance(found: ByCue, p_values: Mapping[str, Corrected], tones: Mapping[st
         _columns(found),
         tuple(rows),
         "Share of conflict images answered with the class that the cue stood for; "
-        "95 % bootstrap interval over images.",
+        f"95 % bootstrap interval over images. {CONTROLS}",
         "cue",
     )
 
@@ -65,7 +66,7 @@ def _presence(found: ByCue, p_values: Mapping[str, Corrected]) -> Table:
         _columns(found),
         tuple(rows),
         "Balanced accuracy of a linear probe on held-out images; an untrained network shows "
-        "most cues, so this alone is no fault.",
+        f"most cues, so this alone is no fault. {CONTROLS}",
         "cue",
     )
 

@@ -77,7 +77,7 @@ def _told(own: dict[str, Stressed], found: Sequence[Stressed]) -> tuple[str, str
             "Of the class that is read from whole images, "
             + joined(
                 [
-                    f"{percent(max(0.0, told(own[name], own[WHOLE])))} survives without "
+                    f"{percent(min(1.0, max(0.0, told(own[name], own[WHOLE]))))} survives without "
                     f"{MISSING[name]}"
                     for name in ("patches shuffled", "low pass", "grey")
                 ]
