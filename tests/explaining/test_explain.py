@@ -100,6 +100,10 @@ def test_two_encoders_stand_side_by_side(folder: Path, file: Path, tmp_path: Pat
     assert all(line.startswith(("small", "convnet: ")) for line in found.lines())
     page = found.report.read_text()
     assert page.count('class="who">small (convnet, simclr)') == 2
+    assert "put the same places first" in page
+    told = json.loads((tmp_path / "out" / "faithfulness.json").read_text())
+    (values,) = told["agreement of the encoders"].values()
+    assert len(values["by image"]) == 2
     assert "less the mean similarity to other images" in page
 
 

@@ -49,6 +49,9 @@ def write_gallery(folder: Path, gallery: Gallery) -> None:
         "protocol": dict(gallery.about) | protocol(),
         "images": paths.tolist(),
         "encoders": [_side(side) for side in gallery.explained],
+        "agreement of the encoders": {
+            kind: _correlation(values) for kind, values in gallery.agreed.items()
+        },
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ def write_gallery(folder: Path, gallery: Gallery) -> None:
 def protocol() -> dict[str, str]:
     """Return how the checks were made, in words."""
     return {
-        "deletion": f"cells of about a {CELLS}th of the shorter side are hidden in the map's "
+        "deletion": f"square cells, about {CELLS} along the shorter side, are hidden in the map's "
         f"order, highest first, in {STEPS} steps; area under the score by the trapezoid rule; low "
         "is good",
         "insertion": "the same cells are shown, the rest hidden; high is good",

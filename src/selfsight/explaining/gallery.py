@@ -1,13 +1,18 @@
 """From encoders and images to everything that the page shows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from torch.nn import functional as F
 
 from selfsight.errors import UserError
 from selfsight.explaining.aims import Toward, find_aim, foil_of
 from selfsight.explaining.bank import Progress
 from selfsight.explaining.explanation import Explained, explain_images
+from selfsight.explaining.faithfulness import agreement
 from selfsight.explaining.makers import IGNORES_TARGET, maker_of, map_names
 from selfsight.explaining.material import Material, material_of
 from selfsight.explaining.shared import Shared, shared_with_neighbours
@@ -32,12 +37,14 @@ class Question:
 class Gallery:
     """Explained images. shared: None where there is no other image, or no map toward one.
 
-    explained: of the first encoder, and of the one beside it if there is one.
+    explained: of the first encoder, and of the one beside it if there is one. agreed: then the rank
+    correlation of their maps, by kind, image by image.
     """
 
     explained: tuple[Explained, ...]
     material: Material
     shared: Shared | None
+    agreed: Mapping[str, Float[np.ndarray, "images"]]
     about: Mapping[str, object]  # what was asked, for the protocol
 
 
@@ -94,7 +101,23 @@ def gallery_of(
             maker=maker_of(aimed[0], seed=question.seed),
         )
     about = _about(question, source, material) | {"map toward neighbours": (aimed or [""])[0]}
-    return Gallery(explained, material, shared, about)
+    return Gallery(explained, material, shared, agreed(explained), about)
+
+
+def agreed(explained: Sequence[Explained]) -> dict[str, Float[np.ndarray, "images"]]:
+    """Return the rank correlation of two encoders' maps, by kind, image by image; {} for one.
+
+    Maps of different sizes are compared at the first one's.
+    """
+    if len(explained) < 2:
+        return {}
+    first, other = explained
+    found = {}
+    for kind, each in first.checked.items():
+        size = each.maps.values.shape[1:]
+        theirs = F.interpolate(other.checked[kind].maps.values[:, None], size, mode="bilinear")
+        found[kind] = agreement(each.maps, replace(other.checked[kind].maps, values=theirs[:, 0]))
+    return found
 
 
 def check_alike(encoders: Sequence[tuple[str, Encoder]]) -> None:

@@ -77,6 +77,7 @@ def render(found: Mapping[str, Any], arrays: Arrays) -> str:
             columns=columns,
             rows=[_row(place, sides, columns, arrays) for place in range(len(arrays["paths"]))],
             small=arrays["encoder/seen"].shape[-1] <= 40,
+            agreed=_agreed(found),
             pairs=_pairs(arrays),
             protocol=table(protocol),
             facts=[protocol["source"], protocol["explained images"], f"seed {protocol['seed']}"],
@@ -90,8 +91,10 @@ def _verdict(side: Mapping[str, Any], asked: str) -> dict[str, str]:
     good, careful = words.count("trusted"), words.count("with care")
     if good == len(words):
         tone, word = "good", "trustworthy"
-    elif good or careful:
+    elif good:
         tone, word = "doubtful", "partly trustworthy"
+    elif careful:
+        tone, word = "doubtful", "read with care"
     else:
         tone, word = "bad", "not trustworthy"
     kinds = count(len(words), "kind of map", "kinds of map")
@@ -124,6 +127,15 @@ def _side(role: str, side: Mapping[str, Any]) -> dict[str, Any]:
         for name, order in side["baselines"].items()
     ]
     return {"role": role, "name": side["name"], "maps": maps, "baselines": baselines}
+
+
+def _agreed(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return each kind of map with how far two encoders agree, as texts."""
+    maps = found["encoders"][0]["maps"]
+    return [
+        (maps[kind]["title"], _plain(each["mean"]))
+        for kind, each in found.get("agreement of the encoders", {}).items()
+    ]
 
 
 def _columns(maps: Mapping[str, Any], arrays: Arrays) -> list[dict[str, Any]]:

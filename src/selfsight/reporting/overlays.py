@@ -1,7 +1,7 @@
 """Maps laid over pictures: grey pictures, warm where a map is high, blue where it is negative.
 
 A map is scaled for display only, image by image: signed ones by their largest size, others from
-their lowest to their highest value. What the encoder did not see is dimmed.
+their median to their highest value. What the encoder did not see is dimmed.
 """
 
 import numpy as np
@@ -11,7 +11,8 @@ from PIL import Image
 from selfsight.reporting.galleries import data_uri, image_of
 
 LONGEST = 224  # px of a drawn picture
-ENDS = 0.5  # per cent of the values at either end that are cut off for display
+ENDS = 0.5  # per cent of the values, the highest, that share the strongest colour
+DARKEST, LIGHTEST = 0.05, 0.75  # of the grey picture: white would swallow the colours
 # From no strength to full strength, in [0, 1]; strength also makes the colour opaque.
 WARM = np.array([[0.45, 0.05, 0.20], [0.86, 0.28, 0.10], [0.99, 0.68, 0.12], [1.00, 0.95, 0.55]])
 COLD = np.array([[0.08, 0.15, 0.40], [0.10, 0.36, 0.72], [0.30, 0.65, 0.93], [0.75, 0.92, 1.00]])
@@ -41,7 +42,8 @@ def overlay(
     image = _enlarged(image_of(pixels))
     scale = image.width / pixels.shape[2]
     top, left, side = (round(scale * length) for length in box)
-    base = np.asarray(image.convert("L"), dtype=np.float64)[..., None] / 255
+    grey = np.asarray(image.convert("L"), dtype=np.float64)[..., None] / 255
+    base = DARKEST + (LIGHTEST - DARKEST) * grey
     shown = np.repeat(DIMMED * base + (1 - DIMMED) * 0.5, 3, axis=2)
     place = slice(top, top + side), slice(left, left + side)
     strength = strengths(values, signed=signed)
@@ -56,11 +58,14 @@ def overlay(
 def strengths(
     values: Float[np.ndarray, "rows columns"], *, signed: bool
 ) -> Float[np.ndarray, "rows columns"]:
-    """Return a map scaled for display: to [-1, 1] if signed, else to [0, 1]; a flat one to 0."""
+    """Return a map scaled for display: to [-1, 1] if signed, else to [0, 1]; a flat one to 0.
+
+    Of an unsigned map only the upper half is seen: the order of its values is all it says.
+    """
     if signed:
         most = float(np.percentile(np.abs(values), 100 - ENDS))
         return (values / most).clip(-1, 1) if most > 0 else np.zeros_like(values)
-    low, high = (float(np.percentile(values, end)) for end in (ENDS, 100 - ENDS))
+    low, high = (float(np.percentile(values, end)) for end in (50, 100 - ENDS))
     return ((values - low) / (high - low)).clip(0, 1) if high > low else np.zeros_like(values)
 
 
