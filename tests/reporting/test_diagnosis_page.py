@@ -54,10 +54,22 @@ def test_shares_are_drawn_between_nothing_and_all_and_negatives_up_to_nought():
     assert "<span>-4</span><span>0</span>" in one_row(-3.0)
 
 
-def test_levels_are_marked_and_named():
+def test_levels_are_marked_in_their_place():
     drawn = one_row(0.7, kind="share", levels=(("chance", 0.5),))
     assert 'class="chance" x1="50.00%"' in drawn
-    assert "┊ chance" in drawn
+    assert "<span>0 %</span><span>100 %</span>" in drawn
+
+
+def test_levels_are_named_once_if_all_rows_have_the_same_else_in_each():
+    def rows(*names: str) -> str:
+        columns = (Column("guessed", "share", drawn=True),)
+        made = tuple(Row(name, (0.7,), levels=((name, 0.5),)) for name in names)
+        table = Table("t", "", columns, made)
+        return page_of(Finding("f", "F", "w", "bad", "", (table,))).source
+
+    assert rows("chance", "chance").count("┊ chance") == 1
+    apart = rows("chance", "as much")
+    assert apart.count("┊ chance") == apart.count("┊ as much") == 1
 
 
 @pytest.mark.parametrize("cell", [float("nan"), Interval(*[float("nan")] * 3)])

@@ -136,7 +136,8 @@ def _caption() -> str:
     return (
         f"In brackets: 95 % intervals by leaving out each of {GROUPS} groups of images (jackknife, "
         f"paired for the difference); for cluster stability the least and greatest of {HALVINGS} "
-        "halvings. The choice of images is in them, the spread over training runs is not. "
+        "halvings. The choice of images is in them, the spread over training runs is not. Each "
+        "interval is for itself: of so many, one may miss by chance. "
         "Compare values only at equal numbers of images, equal widths and equal views."
     )
 

@@ -22,7 +22,7 @@ from selfsight.diagnosis.finding import (
 from selfsight.evaluation.interval import Interval
 from selfsight.reporting.galleries import picture
 from selfsight.reporting.headline import table as flat
-from selfsight.reporting.marks import drawing, drawn_columns
+from selfsight.reporting.marks import drawing, drawn_columns, legend
 from selfsight.reporting.templating import environment, verbatim
 
 
@@ -55,6 +55,7 @@ def render_diagnosis(
             drawn=lambda table: bool(drawn_columns(table)),
             tone_of=lambda table, place: drawn_columns(table).get(place, ""),
             drawing=drawing,
+            legend=legend,
             image=_image,
             protocol=lambda finding: flat(finding.protocol),
         )

@@ -21,6 +21,12 @@ def drawn_columns(table: Table) -> dict[int, str]:
     return {place: TONES[order % len(TONES)] for order, place in enumerate(places)}
 
 
+def legend(table: Table) -> tuple[str, ...]:
+    """Return the names of the levels if all rows have the same, to be told once above them."""
+    names = {tuple(name for name, _ in row.levels) for row in table.rows}
+    return names.pop() if len(names) == 1 else ()
+
+
 def drawing(table: Table, row: Row) -> Markup:
     """Return a row's drawn cells as dots with their intervals on an axis, or nothing."""
     tones = drawn_columns(table)
@@ -53,14 +59,18 @@ def drawing(table: Table, row: Row) -> Markup:
         Markup("").join(parts),
         _end(ends[0], kind),
         Markup("").join(
-            Markup("<span>┊ {}</span>").format(printable(name)) for name, _ in row.levels
+            Markup("<span>┊ {}</span>").format(printable(name))
+            for name, _ in row.levels
+            if not legend(table)
         ),
         _end(ends[1], kind),
     )
 
 
 def _end(value: float, kind: Kind) -> str:
-    return f"{value:g}" if kind == "number" else number_text(value, kind)
+    if kind in ("share", "points"):
+        return f"{100 * value:g}" + (" %" if kind == "share" else "")
+    return f"{value:g}"
 
 
 def _mark(cell: Interval, tone: str, *, y: int, place: Callable[[float], str]) -> Markup:
