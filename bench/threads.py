@@ -19,9 +19,7 @@ net = build_encoder("convnet", image_size=32, mean=[0.5] * 3, std=[0.25] * 3)
 images, times = torch.rand(256, 3, 32, 32), []
 for _ in range(8):
     began = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = net(images).float().pow(2).mean()
-    loss.backward()
+    net(images).pow(2).mean().backward()
     times.append(time.perf_counter() - began)
 print(256 / sorted(times)[4])
 """

@@ -26,6 +26,7 @@ from pathlib import Path
 import torch
 
 from selfsight import methods
+from selfsight.allocator import keep_freed_memory
 from selfsight.engine import Engine
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser
@@ -139,6 +140,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer-python", default="", help="a Python that can import lightly")
     arguments = parser.parse_args()
+    keep_freed_memory()  # as `selfsight train` does
     print(
         f"{arguments.encoder} ({arguments.stem} stem), {arguments.size} px, batch "
         f"{arguments.batch}, {torch.get_num_threads()} threads, {Engine().precision}"

@@ -9,7 +9,6 @@ sides of the files instead. The row in hand is kept in the slot, so that the par
 file a dead or stuck worker had.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Int64
 
+from selfsight.allocator import keep_freed_blocks
 from selfsight.data.decode import UnreadableImageError, decode, shorter_side
 from selfsight.data.filetypes import readable_formats
 
@@ -31,7 +31,7 @@ LONGEST = 180  # seconds for one file, long after which the parent, if it lives,
 def main() -> None:
     """Work until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _keep_freed_memory()
+    keep_freed_blocks()  # giving memory back after each image halves Pillow's speed
     readable_formats()
     slots, number = sys.argv[1], int(sys.argv[2])
     slot = np.memmap(slots, dtype=np.int64, mode="r+", offset=0)[number : number + 1]
@@ -67,16 +67,6 @@ def _work(job: dict[str, Any], slot: Int64[np.ndarray, "1"]) -> dict[str, Any]:
                 failed.append((row, str(error)))
     signal.alarm(0)
     return {"failed": failed, "sides": sides}
-
-
-def _keep_freed_memory() -> None:
-    """Tell glibc to keep freed memory: giving it back after each image halves Pillow's speed."""
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-        library.mallopt(trim_threshold, 1 << 30)
-        library.mallopt(top_pad, 1 << 26)
-        library.mallopt(mmap_threshold, 1 << 25)  # glibc accepts no more
 
 
 def _silence() -> BinaryIO:
