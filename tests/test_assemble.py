@@ -2,7 +2,8 @@
 
 import pytest
 
-from selfsight.assemble import fitted_batch, fitted_stem
+from selfsight.assemble import demand_memory, fitted_batch, fitted_stem
+from selfsight.errors import UserError
 from selfsight.nets.encoder import build_encoder
 from selfsight.settings import Settings
 
@@ -42,3 +43,10 @@ def test_a_batch_that_the_images_cannot_fill_becomes_the_next_power_of_two() -> 
     assert "100 training images" in said[0]
     assert fitted_batch(Settings(batch=64), images=100, say=said.append).batch == 64
     assert len(said) == 1
+
+
+def test_a_batch_whose_pixels_alone_exceed_the_memory_is_refused_before_it_is_tried() -> None:
+    settings = Settings(batch=256, size=2048)
+    demand_memory(settings, installed=80.0 * 2**30)
+    with pytest.raises(UserError, match="takes at least 75 GiB and there are 24; give a smaller"):
+        demand_memory(settings, installed=24.0 * 2**30)

@@ -26,6 +26,7 @@ def test_settings_survive_a_file(tmp_path) -> None:
     [
         ({"batch": 1}, "batch is 1; it must be at least 2"),
         ({"size": 4}, "size is 4"),
+        ({"size": 10_000}, "size is 10000; it must be at most 2048 px"),
         ({"epochs": 1.0, "minutes": 2.0}, "epochs and minutes are given"),
         ({"steps": 0}, "steps is 0; it must be above 0"),
         ({"epochs": float("nan")}, "epochs is nan"),

@@ -6,11 +6,13 @@ from dataclasses import replace
 from torch.optim import Optimizer
 
 from selfsight.errors import UserError
+from selfsight.gather import world_size
 from selfsight.method import Method, Situation
 from selfsight.nets.encoder import Encoder, build_encoder
 from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.settings import Settings
 
+CHANNELS, FLOAT = 3, 4  # of an image; bytes of a number
 SMALLEST_FOR_STANDARD = 32  # px; of smaller images a ResNet's own stem leaves less than one place
 
 
@@ -21,6 +23,22 @@ def fitted_batch(settings: Settings, *, images: int, say: Callable[[str], None])
     batch = 2 ** (images.bit_length() - 1)
     say(f"batch = {batch}: there are {images:,} training images, fewer than {settings.batch}")
     return replace(settings, batch=batch)
+
+
+def demand_memory(settings: Settings, *, installed: float) -> None:
+    """Raise UserError if the pixels alone of a process's batch exceed the memory.
+
+    installed: bytes. Counted are the stored batch, two float views, and once more each for the
+    first layer and its gradient; a network takes more, so passing is no promise.
+    """
+    pixels = settings.batch / world_size() * settings.size**2 * CHANNELS
+    needed = pixels * (1 + 3 * 2 * FLOAT)
+    if needed > installed:
+        raise UserError(
+            f"a batch of {settings.batch} images of {settings.size} px takes at least "
+            f"{needed / 2**30:.0f} GiB and there are {installed / 2**30:.0f}; "
+            "give a smaller --batch or --size"
+        )
 
 
 def fitted_stem(

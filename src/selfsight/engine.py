@@ -6,6 +6,7 @@ does not notice it.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -33,7 +34,7 @@ class Engine:
         from lightning_fabric.strategies import DDPStrategy
 
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # we say what we use
-        self.device = _device(device)
+        self.device = device_named(device)
         self.precision = _precision(precision, self.device)
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         nodes = int(os.environ.get("WORLD_SIZE", "1")) // local
@@ -53,6 +54,15 @@ class Engine:
     def first(self) -> bool:
         """Whether this is the process that prints and writes."""
         return process_rank() == 0
+
+    @property
+    def memory(self) -> float:
+        """Bytes that the device has; infinite where it cannot be told."""
+        if self.device.type == "cuda":
+            return float(torch.cuda.get_device_properties(self.device).total_memory)
+        if self.device.type == "cpu" and hasattr(os, "sysconf"):
+            return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        return math.inf
 
     def set_up(self, method: Method, optimiser: Optimizer) -> tuple[Forward, Optimizer]:
         """Return the method's forward pass and the optimiser, placed and wrapped.
@@ -92,7 +102,8 @@ class Engine:
         self._fabric.barrier()
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """Return a device; auto is an accelerator if there is one. Raises UserError for none such."""
     if name == "auto":
         found = torch.accelerator.current_accelerator(check_available=True)
         return found or torch.device("cpu")

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from selfsight import methods
 from selfsight.assemble import (
     build_method,
+    demand_memory,
     demand_rate,
     fitted_batch,
     fitted_stem,
@@ -68,6 +69,7 @@ def fit(
     )
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
     settings = fitted_batch(settings, images=len(material.train), say=display.say)
+    demand_memory(settings, installed=engine.memory)
     if not resume:
         own = suited(kind, own, settings=settings, images=len(material.train), say=display.say)
     with torch.random.fork_rng(devices=[]):

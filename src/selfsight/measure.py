@@ -69,6 +69,7 @@ def evidence_between(
     labels: str,
     seed: int,
     cache: Path,
+    device: str,
     display: Display,
 ) -> Evidence:
     """Return the evidence from two folders (or named sets) with labels; all their images count."""
@@ -92,7 +93,7 @@ def evidence_between(
         test=test_images,
         seed=seed,
         most=max(len(train_images), len(test_images)),
-        device=str(encoder.mean.device),
+        device=device,
         progress=display.phase,
     )
     if found is None:

@@ -17,6 +17,9 @@ from selfsight.errors import UserError, suggest
 DEFAULT_EPOCHS = 100.0  # when none of epochs, steps and minutes is given
 
 
+LARGEST_SIZE = 2048  # px; beyond it a single image fills a processor's memory
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a run is made of, apart from its images and its method's own settings."""
@@ -75,6 +78,8 @@ class Settings:
     def __post_init__(self) -> None:
         self._one_of("stem", "precision", "optimiser", "on_collapse")
         self._at_least("size", 8)
+        if self.size > LARGEST_SIZE:
+            raise UserError(f"size is {self.size}; it must be at most {LARGEST_SIZE} px")
         self._at_least("batch", 2)
         self._at_least("accumulate", 1)
         self._at_least("looks", 1)

@@ -140,3 +140,9 @@ def test_another_optimiser_needs_a_rate_of_its_own() -> None:
         demand_rate(kind, Settings(**fine))
     with pytest.raises(UserError, match="made for adamw; give --lr with --optimiser lars"):
         demand_rate(kind, Settings(optimiser="lars"))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_setting_that_is_no_finite_number_is_refused(value: str) -> None:
+    with pytest.raises(UserError, match=f"invariance is {value}; it must be a finite number"):
+        methods.parse_settings(methods.find("vicreg"), {"invariance": value})

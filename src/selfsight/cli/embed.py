@@ -15,6 +15,7 @@ def embed(
     out: Path,
     labels: str = "auto",
     cache: str = "auto",
+    device: str = "auto",
 ) -> None:
     """Write the features of every image to a table.
 
@@ -30,8 +31,11 @@ def embed(
         auto: class folders if there are any; none; or a CSV file with columns path,label.
     cache
         Folder for decoded images (auto: .selfsight-cache here).
+    device
+        Where to compute: auto, cpu, or a device name that torch knows.
     """
     from selfsight.commands.embedding import embed as embed_images
     from selfsight.display import print_out
 
-    print_out(f"features: {embed_images(encoder, images, out=out, labels=labels, cache=cache)}")
+    table = embed_images(encoder, images, out=out, labels=labels, cache=cache, device=device)
+    print_out(f"features: {table}")

@@ -73,7 +73,7 @@ def evaluate(
     cache
         Folder for decoded images (auto: .selfsight-cache here).
     device
-        Where to compute, with --out: auto, cpu, or a device name that torch knows.
+        Where to compute: auto, cpu, or a device name that torch knows.
     precision
         Arithmetic of training with labels (auto: bf16 where the processor has it).
     threads
@@ -92,7 +92,6 @@ def evaluate(
             ("transfer", transfer, None),
             ("seeds", seeds, SEEDS),
             ("effort", effort, 1.0),
-            ("device", device, "auto"),
             ("precision", precision, "auto"),
             ("threads", threads, "auto"),
         ):
@@ -104,7 +103,14 @@ def evaluate(
         from selfsight.commands.evaluating import evaluate as evaluate_encoder
 
         found = evaluate_encoder(
-            encoder, train=train, test=test, labels=labels, seed=seed, cache=cache, json_file=json
+            encoder,
+            train=train,
+            test=test,
+            labels=labels,
+            seed=seed,
+            cache=cache,
+            device=device,
+            json_file=json,
         )
         print_out("\n".join(found.table()))
         return

@@ -17,6 +17,7 @@ def embed(
     out: str | Path,
     labels: str | Path = "auto",
     cache: str | Path = "auto",
+    device: str = "auto",
     quiet: bool = False,
 ) -> Path:
     """Write the features of every readable image to `out` and return its path.
@@ -28,6 +29,7 @@ def embed(
     """
     from selfsight.data.images import open_images
     from selfsight.display import Display
+    from selfsight.engine import device_named
     from selfsight.evaluation.embed import embed as features_of
     from selfsight.evaluation.embed import encoder_function
     from selfsight.table import check_table, write_table
@@ -35,6 +37,7 @@ def embed(
     target = Path(out)
     check_table(target)
     check_place(target)
+    place = device_named(device)
     network = encoder_of(encoder)
     with Display(quiet=quiet) as display:
         found = open_images(
@@ -44,6 +47,8 @@ def embed(
             cache=cache_folder(cache),
             progress=display.phase,
         )
-        embeddings = features_of(encoder_function(network), found, progress=display.phase)
+        embeddings = features_of(
+            encoder_function(network, str(place)), found, progress=display.phase
+        )
     write_table(target, embeddings, found)
     return target

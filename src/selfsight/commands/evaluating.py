@@ -20,6 +20,7 @@ def evaluate(
     labels: str | Path = "auto",
     seed: int = 0,
     cache: str | Path = "auto",
+    device: str = "auto",
     json_file: str | Path | None = None,
     quiet: bool = False,
 ) -> "Evidence":
@@ -32,10 +33,12 @@ def evaluate(
     Raises UserError for a mistake in the input, in one line.
     """
     from selfsight.display import Display
+    from selfsight.engine import device_named
     from selfsight.measure import evidence_between
 
     if json_file is not None:
         check_place(Path(json_file))
+    place = device_named(device)
     network = encoder_of(encoder)
     with Display(quiet=quiet) as display:
         found = evidence_between(
@@ -45,6 +48,7 @@ def evaluate(
             labels=str(labels),
             seed=seed,
             cache=cache_folder(cache),
+            device=str(place),
             display=display,
         )
     if json_file is not None:

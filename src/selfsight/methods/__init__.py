@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from math import isfinite
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from selfsight.errors import UserError, suggest
@@ -84,6 +85,9 @@ def _parse(setting: Setting, value: object) -> object:
             return words[text.lower()]
         raise UserError(f"{setting.name} is {text!r}; it must be true or false")
     try:
-        return kind(text)
+        found = kind(text)
     except ValueError:
         raise UserError(f"{setting.name} is {text!r}; it must be of type {kind.__name__}") from None
+    if isinstance(found, float) and not isfinite(found):
+        raise UserError(f"{setting.name} is {text}; it must be a finite number")
+    return found
