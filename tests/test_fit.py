@@ -376,3 +376,12 @@ def test_evaluate_embed_and_export_take_the_run(finished, folder, cache, tmp_pat
         selfsight.load(written[0]).network.blocks[0][0].weight,
         finished.encoder.network.blocks[0][0].weight,
     )
+
+
+def test_evaluate_and_embed_compute_where_they_are_told(finished, folder, cache, tmp_path) -> None:
+    given = {"cache": cache, "quiet": True, "device": "warp"}
+    with pytest.raises(UserError, match="device 'warp' cannot be used here"):
+        selfsight.evaluate(finished.path, train=folder, test=folder, **given)
+    with pytest.raises(UserError, match="device 'warp' cannot be used here"):
+        selfsight.embed(finished.path, folder, out=tmp_path / "features.npz", **given)
+    assert not (tmp_path / "features.npz").exists()
