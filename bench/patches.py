@@ -1,13 +1,13 @@
-"""Features without a network: k-means on whitened patches, the peer that any small encoder has.
+"""Features without a network: k-means on whitened patches, the peer that every small encoder has.
 
     python bench/patches.py cifar10 [--clusters 800] [--train 50000] [--test 10000] [--threads 2]
 
 Coates, Lee, Ng: An Analysis of Single-Layer Networks in Unsupervised Feature Learning, AISTATS
-2011. Patches of 6 x 6 px of the training images, each less its mean and over its deviation (10 added
-to the variance of pixels from 0 to 255), whitened by ZCA (0.1 added), clustered by Lloyd's k-means.
-An image is read at every place; a centre answers by how much nearer it is than the mean centre, or
-not at all ("triangle", equation 4); answers are summed over the four quadrants. The accuracy is that
-of selfsight's linear probe (the paper: a support vector machine) on as many labels as are asked for.
+2011. Patches of 6 x 6 px of the training images, each less its mean and over its deviation (10
+added to the variance of values from 0 to 255), whitened by ZCA (0.1 added), clustered by k-means. An
+image is read at every place; a centre answers by how much nearer it is than the mean centre, or
+not at all ("triangle", equation 4); answers are summed over the four quadrants. The accuracy is
+that of selfsight's linear probe (the paper: a support vector machine) on the labels asked for.
 """
 
 import argparse
@@ -130,8 +130,9 @@ def main() -> None:
     print(
         f"{arguments.clusters} clusters, {train.features.shape[1]} features: "
         f"{100 * right:.1f} % of {len(found.predicted):,} test images with "
-        f"{len(parts[0]):,} labels (strength {found.regularisation:g}); centres after {learned:.0f} s, features after "
-        f"{embedded:.0f} s, probe after {time.perf_counter() - began:.0f} s"
+        f"{len(parts[0]):,} labels (strength {found.regularisation:g}); "
+        f"centres after {learned:.0f} s, features after {embedded:.0f} s, "
+        f"probe after {time.perf_counter() - began:.0f} s"
     )
 
 
