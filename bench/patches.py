@@ -4,7 +4,7 @@
 
 Coates, Lee, Ng: An Analysis of Single-Layer Networks in Unsupervised Feature Learning, AISTATS
 2011. Patches of 6 x 6 px of the training images, each less its mean and over its deviation (10
-added to the variance of values from 0 to 255), whitened by ZCA (0.1 added), clustered by k-means. An
+added to the variance of values 0 to 255), whitened by ZCA (0.1 added), clustered by k-means. An
 image is read at every place; a centre answers by how much nearer it is than the mean centre, or
 not at all ("triangle", equation 4); answers are summed over the four quadrants. The accuracy is
 that of selfsight's linear probe (the paper: a support vector machine) on the labels asked for.
