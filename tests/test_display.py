@@ -39,7 +39,7 @@ def shown(terminal: bool) -> tuple[Display, io.StringIO]:
 
 
 def test_a_look_is_told_in_a_few_words() -> None:
-    assert look_text(LOOK) == "  learned 31% of the task  spread 0.80 of ideal  rank 70  kNN 45.7%"
+    assert look_text(LOOK) == ("  31% of the way  spread 0.80 of ideal  rank 70  kNN 45.7%")
     assert "kNN" not in look_text(LOOK | {"knn": None})
 
 
@@ -72,7 +72,7 @@ def test_on_a_terminal_the_live_line_has_it_all_and_leaves_the_cursor(clock) -> 
     with pytest.raises(KeyboardInterrupt), made:
         made.step(STATE | {"look": look_text(LOOK)})
         raise KeyboardInterrupt
-    for part in ("training", "25%", "988 images/s", "loss 4.568", "learned 31%", "kNN 45.7%"):
+    for part in ("training", "25%", "988 images/s", "loss 4.568", "31% of the way", "kNN 45.7%"):
         assert part in text.getvalue()
     hidden, back = "\x1b[?25l", "\x1b[?25h"
     assert text.getvalue().rindex(back) > text.getvalue().rindex(hidden)
