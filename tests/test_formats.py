@@ -205,8 +205,22 @@ def test_onnx_is_one_file_with_the_statistics_inside(tmp_path: Path) -> None:
 
 
 def test_safetensors_keeps_the_notes(saved: Path, tmp_path: Path) -> None:
-    (file,) = export(load_encoder(saved), to="safetensors", out=tmp_path / "copy.safetensors")
+    file, _ = export(load_encoder(saved), to="safetensors", out=tmp_path / "copy.safetensors")
     assert load_encoder(file).notes["method"] == "simclr"
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("convnet", 16), ("resnet18", 32), ("resnet18", 128), ("vit_tiny", 32)]
+)
+def test_selfsights_own_file_is_used_without_selfsight(
+    name: str, size: int, tmp_path: Path
+) -> None:
+    encoder = build(name, size)
+    _, recipe = export(encoder, to="safetensors", out=tmp_path / "own.safetensors")
+    assert "import selfsight" not in recipe.read_text()
+    pixels = images(2, size)
+    found = runpy.run_path(str(recipe))["encode"](pixels)
+    torch.testing.assert_close(found, encoder.encode(pixels), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
     timm          weights of a plain timm model (.safetensors, .pth)
     onnx          one self-contained graph, pixel statistics inside, any batch size (.onnx)
 
-Beside all but the first lies `use_<name>.py`, which says how to use the file and has been run.
+Beside each lies `use_<name>.py`, which says how to use the file without selfsight and has been run.
 """
 
 import copy
@@ -23,7 +23,7 @@ from torch import nn
 from selfsight.errors import UserError
 from selfsight.formats.encoder_file import encoder_bytes, load_encoder, plain_tensors, writing
 from selfsight.formats.proof import agree, prove, sample
-from selfsight.formats.recipes import onnx_recipe, timm_recipe, torchvision_recipe
+from selfsight.formats.recipes import onnx_recipe, own_recipe, timm_recipe, torchvision_recipe
 from selfsight.nets.catalogue import timm_arguments
 from selfsight.nets.encoder import Encoder
 
@@ -59,7 +59,7 @@ def export(encoder: Encoder, *, to: Target, out: Path) -> list[Path]:
     if out.suffix not in SUFFIXES[to]:
         raise UserError(f"{out} must end in {' or '.join(SUFFIXES[to])} for the format {to}")
     ours = copy.deepcopy(encoder).cpu().float().eval()
-    out_files = [out] if to == "safetensors" else [out, out.with_name(f"use_{out.stem}.py")]
+    out_files = [out, out.with_name(f"use_{out.stem}.py")]
     for file in out_files:
         if file.exists():
             raise UserError(f"{file} exists; remove it or choose another name")
@@ -75,10 +75,13 @@ def export(encoder: Encoder, *, to: Target, out: Path) -> list[Path]:
     return out_files
 
 
-def _safetensors(encoder: Encoder, file: Path) -> None:
+def _safetensors(encoder: Encoder, file: Path, recipe: Path) -> None:
     file.write_bytes(encoder_bytes(encoder, notes=encoder.notes))
     images = sample(encoder)
     agree(load_encoder(file).encode(images).numpy(), encoder.encode(images).numpy())
+    arguments = None if encoder.name == "convnet" else _arguments(encoder)
+    recipe.write_text(own_recipe(encoder, arguments=arguments, file=file.name), encoding="utf-8")
+    prove(recipe, encoder)
 
 
 def _torchvision(encoder: Encoder, file: Path, recipe: Path) -> None:
@@ -95,9 +98,7 @@ def _torchvision(encoder: Encoder, file: Path, recipe: Path) -> None:
 def _timm(encoder: Encoder, file: Path, recipe: Path) -> None:
     if encoder.name == "convnet":
         raise UserError("encoder 'convnet' is not one of timm's; export it to safetensors or onnx")
-    arguments = timm_arguments(
-        encoder.name, image_size=encoder.image_size, channels=encoder.channels
-    )
+    arguments = _arguments(encoder)
     _write_weights(encoder.network, file)
     recipe.write_text(timm_recipe(encoder, arguments=arguments, file=file.name), encoding="utf-8")
     prove(recipe, encoder)
@@ -123,6 +124,10 @@ def _onnx(encoder: Encoder, file: Path, recipe: Path) -> None:
         )
     recipe.write_text(onnx_recipe(encoder, file=file.name), encoding="utf-8")
     prove(recipe, encoder)
+
+
+def _arguments(encoder: Encoder) -> dict[str, object]:
+    return timm_arguments(encoder.name, image_size=encoder.image_size, channels=encoder.channels)
 
 
 def _write_weights(network: nn.Module, file: Path) -> None:

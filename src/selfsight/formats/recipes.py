@@ -9,6 +9,7 @@ from textwrap import dedent
 
 from torch import nn
 
+from selfsight.nets.convnet import BLOCKS
 from selfsight.nets.encoder import Encoder
 
 HEADER = """\
@@ -20,6 +21,30 @@ HEADER = """\
 # {pixels}
 """
 
+CONVNET = """
+
+def block(channels, wider, stride):
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False),
+        torch.nn.BatchNorm2d(wider),
+        torch.nn.ReLU(),
+    )
+
+
+class ConvNet(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = torch.nn.Sequential()
+        channels = {channels}
+        for wider, stride in {blocks}:
+            self.blocks.append(block(channels, wider, stride))
+            channels = wider
+
+    def forward(self, pixels):
+        return self.blocks(pixels).mean((2, 3))
+
+"""
+
 
 def torchvision_recipe(encoder: Encoder, *, file: str) -> str:
     """Return the Python text that loads `file` into torchvision's model of the encoder's name."""
@@ -29,10 +54,34 @@ def torchvision_recipe(encoder: Encoder, *, file: str) -> str:
 
 def timm_recipe(encoder: Encoder, *, arguments: dict[str, object], file: str) -> str:
     """Return the Python text that loads `file` into what `timm.create_model` gives."""
-    others = {key: value for key, value in arguments.items() if key != "model_name"}
-    words = [ascii(arguments["model_name"]), *(f"{key}={value!a}" for key, value in others.items())]
-    create = f"timm.create_model({', '.join(words)})"
+    create = _timm_call(arguments)
     return _torch_recipe(encoder, file=file, library="timm", create=create) + _usage(encoder)
+
+
+def own_recipe(encoder: Encoder, *, arguments: dict[str, object] | None, file: str) -> str:
+    """Return the Python text that rebuilds the network of selfsight's own `file` without it.
+
+    arguments: of `timm.create_model`, or None for `convnet`, which is spelt out.
+    """
+    convnet = CONVNET.format(channels=encoder.channels, blocks=BLOCKS)
+    create = _timm_call(arguments) if arguments else "ConvNet()"
+    lines = [
+        "from pathlib import Path\n",
+        *sorted(["import torch", *(["import timm"] if arguments else [])]),
+        "from safetensors.torch import load_file",
+        *([] if arguments else [convnet]),
+        f"\nFILE = Path(__file__).with_name({file!a})",
+        "weights = load_file(FILE)",
+        'MEAN = weights.pop("mean")[:, None, None]',
+        'STD = weights.pop("std")[:, None, None]',
+        f"network = {create}",
+        *stem_lines(encoder, standard=encoder.stem == "standard"),
+        'own = {name.removeprefix("network."): weight for name, weight in weights.items()}',
+        "network.load_state_dict(own)",
+        "network.eval()\n",
+    ]
+    pixels = "The file holds the mean and std of the pixels that it was trained with."
+    return _header(encoder, file=file, pixels=pixels) + "\n".join(lines) + _encode(encoder)
 
 
 def onnx_recipe(encoder: Encoder, *, file: str) -> str:
@@ -96,11 +145,21 @@ def _torch_recipe(encoder: Encoder, *, file: str, library: str, create: str) -> 
     return _header(encoder, file=file, pixels=pixels) + imports + "\n".join(lines)
 
 
-def _usage(encoder: Encoder) -> str:
-    return dedent(f"""
-    MEAN = torch.tensor({encoder.config["mean"]})[:, None, None]
-    STD = torch.tensor({encoder.config["std"]})[:, None, None]
+def _timm_call(arguments: dict[str, object]) -> str:
+    others = {key: value for key, value in arguments.items() if key != "model_name"}
+    words = [ascii(arguments["model_name"]), *(f"{key}={value!a}" for key, value in others.items())]
+    return f"timm.create_model({', '.join(words)})"
 
+
+def _usage(encoder: Encoder) -> str:
+    return (
+        f"\nMEAN = torch.tensor({encoder.config['mean']})[:, None, None]\n"
+        f"STD = torch.tensor({encoder.config['std']})[:, None, None]\n" + _encode(encoder)
+    )
+
+
+def _encode(encoder: Encoder) -> str:
+    return dedent(f"""
 
     @torch.inference_mode()
     def encode(images):
