@@ -2,7 +2,8 @@
 
 import pytest
 
-from selfsight.assemble import demand_memory, fitted_batch, fitted_stem
+from selfsight import methods
+from selfsight.assemble import demand_memory, fitted_batch, fitted_encoder, fitted_stem
 from selfsight.errors import UserError
 from selfsight.nets.encoder import build_encoder
 from selfsight.settings import Settings
@@ -50,3 +51,27 @@ def test_a_batch_whose_pixels_alone_exceed_the_memory_is_refused_before_it_is_tr
     demand_memory(settings, installed=80.0 * 2**30)
     with pytest.raises(UserError, match="takes at least 75 GiB and there are 24; give a smaller"):
         demand_memory(settings, installed=24.0 * 2**30)
+
+
+def test_several_processes_get_a_batch_that_they_can_share(monkeypatch) -> None:
+    monkeypatch.setattr("selfsight.assemble.world_size", lambda: 3)
+    assert fitted_batch(Settings(batch=48), images=40, say=print).batch == 24
+    with pytest.raises(UserError, match="2 training images cannot feed 3 processes"):
+        fitted_batch(Settings(batch=48), images=2, say=print)
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "encoder", "lines"),
+    [
+        ("simclr", "auto", "resnet18", 0),
+        ("mae", "auto", "vit_tiny", 1),
+        ("mae", "vit_small", "vit_small", 0),
+    ],
+)
+def test_a_method_that_resnets_do_not_suit_gets_its_own_encoder(
+    method: str, asked: str, encoder: str, lines: int
+) -> None:
+    said: list[str] = []
+    found = fitted_encoder(Settings(encoder=asked), kind=methods.find(method), say=said.append)
+    assert found.encoder == encoder
+    assert len(said) == lines

@@ -246,6 +246,22 @@ def test_a_diverged_run_is_called_diverged_and_not_exported(folder, cache, tmp_p
     )
     assert run.evidence["verdict"]["word"] == "diverged"
     assert not (run.path / "encoder.safetensors").exists()
+    steps = run.records("step")
+    (run.path / "report.html").unlink()  # as if killed while the end was written
+    again = selfsight.train(
+        folder,
+        out=run.path,
+        steps=50,
+        optimiser="sgd",
+        lr=1e30,
+        warm_up=0.0,
+        cache=cache,
+        resume=True,
+        quiet=True,
+        **QUICK,
+    )
+    assert again.records("step") == steps  # not one step more
+    assert again.evidence["verdict"]["word"] == "diverged"
 
 
 def test_broken_files_are_listed_with_their_reason(cache, tmp_path) -> None:

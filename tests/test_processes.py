@@ -149,7 +149,7 @@ main()
 """
 
 
-def test_torchrun_of_the_command_stops_in_all_processes_and_leaves_one_run(tmp_path) -> None:
+def test_torchrun_of_the_command_stops_in_all_processes_and_resumes_one_run(tmp_path) -> None:
     """Only the first process looks; the second would train on, and wait for it for ever."""
     draws = np.random.default_rng(0)
     for number in range(60):
@@ -177,4 +177,12 @@ def test_torchrun_of_the_command_stops_in_all_processes_and_leaves_one_run(tmp_p
     assert run.evidence["verdict"]["word"] == "collapsed"
     assert done.stdout.count(run.verdict) == 1
     assert done.stderr.count("images to train on") == 1
+    assert (run.path / "report.html").is_file()
+
+    (run.path / "report.html").unlink()  # as if killed while the end was written
+    torchrun(
+        "--no-python", sys.executable, "-c", COLLAPSING, "train", str(tmp_path / "images"), *words,
+        "--resume",
+    )  # fmt: skip
+    assert [record["step"] for record in run.records("step")] == [1, 2, 3]
     assert (run.path / "report.html").is_file()

@@ -66,3 +66,14 @@ def test_what_was_half_written_is_removed_and_the_way_on_is_told(run: Run) -> No
 def test_a_fault_of_our_own_is_not_mistaken_for_a_full_disk(run: Run) -> None:
     with pytest.raises(FileNotFoundError), resumable(run):
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+
+def test_what_a_run_leaves_that_was_killed_at_its_very_start_is_not_in_the_way(tmp_path) -> None:
+    place = tmp_path / "run"
+    (place / "checkpoints").mkdir(parents=True)
+    (place / "settings.toml.part").write_text("siz")
+    Run.create(place, images="x", settings=Settings(), method_settings={})
+    (place / "settings.toml").unlink()
+    (place / "checkpoints" / "mine").touch()
+    with pytest.raises(UserError, match="other files"):
+        Run.create(place, images="x", settings=Settings(), method_settings={})

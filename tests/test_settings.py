@@ -73,3 +73,20 @@ def test_a_broken_file_is_an_error_that_names_the_file(tmp_path) -> None:
     path.write_text("batch = = 3")
     with pytest.raises(UserError, match=r"settings\.toml is not a settings file"):
         read_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('batch = "many"', "batch is 'many'; that is no value for it"),
+        ("batch = true", "batch is True"),
+        ('lr = "fast"', "lr is 'fast'"),
+        ("cache = 3", "cache is 3"),
+        ('stem = "big"', "stem is 'big'"),
+    ],
+)
+def test_a_file_with_a_value_of_another_type_is_one_line(line, words, tmp_path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(f"{line}\n")
+    with pytest.raises(UserError, match=words):
+        read_settings(path)

@@ -13,14 +13,33 @@ from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.settings import Settings
 
 CHANNELS, FLOAT = 3, 4  # of an image; bytes of a number
+USUAL_ENCODER = "resnet18"
 SMALLEST_FOR_STANDARD = 32  # px; of smaller images a ResNet's own stem leaves less than one place
 
 
+def fitted_encoder(
+    settings: Settings, *, kind: type[Method], say: Callable[[str], None]
+) -> Settings:
+    """Return the settings with an encoder by name, said aloud where it is not the usual one."""
+    if settings.encoder != "auto":
+        return settings
+    if kind.smallest_encoder == "convnet":  # any network will do
+        return replace(settings, encoder=USUAL_ENCODER)
+    say(f"encoder = {kind.smallest_encoder}: {settings.method} does not work with {USUAL_ENCODER}")
+    return replace(settings, encoder=kind.smallest_encoder)
+
+
 def fitted_batch(settings: Settings, *, images: int, say: Callable[[str], None]) -> Settings:
-    """Return the settings with a batch that the images can fill, said aloud if it is another."""
+    """Return the settings with a batch that the images can fill, said aloud if it is another.
+
+    It is a power of two in each process. Raises UserError for fewer images than processes.
+    """
     if settings.batch <= images:
         return settings
-    batch = 2 ** (images.bit_length() - 1)
+    processes = world_size()
+    if images < processes:
+        raise UserError(f"{images} training images cannot feed {processes} processes; start fewer")
+    batch = processes * 2 ** ((images // processes).bit_length() - 1)
     say(f"batch = {batch}: there are {images:,} training images, fewer than {settings.batch}")
     return replace(settings, batch=batch)
 

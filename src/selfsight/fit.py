@@ -17,6 +17,7 @@ from selfsight.assemble import (
     demand_memory,
     demand_rate,
     fitted_batch,
+    fitted_encoder,
     fitted_stem,
     optimiser_for,
     peak_rate,
@@ -63,6 +64,7 @@ def fit(
     if settings.batch % world_size():
         raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
     demand_rate(kind, settings)
+    settings = fitted_encoder(settings, kind=kind, say=display.say)
     draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # finds mistakes early
     settings = fitted_stem(
         settings, encoder=draft.encoder, device=engine.device.type, say=display.say
@@ -89,13 +91,22 @@ def fit(
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     with resumable(run):
         state = restore(run, method, optimiser, material.train) if resume else State()
+        engine.wait()  # until all have read where to go on, before the first writes
         if engine.first:
+            run.forget_after(state.step)
             run.write_skipped(material.skipped)
         for line in [*rate_lines(method, settings), *opening(run, method, material, engine)]:
             display.say(line)
-        _train(
-            run, method, optimiser, material=material, engine=engine, state=state, display=display
-        )
+        if not state.ended:
+            _train(
+                run,
+                method,
+                optimiser,
+                material=material,
+                engine=engine,
+                state=state,
+                display=display,
+            )
         if engine.first:
             conclude(run, method, material=material, state=state, engine=engine, display=display)
     engine.wait()

@@ -34,6 +34,7 @@ class State:
     collapse: str = ""  # what the last look shows, in words; empty if nothing
     losses: list[float] = field(default_factory=list)
     saved_at: float = 0.0
+    ended: bool = False  # whatever the reason: not one step more is to be taken
 
 
 class Keeper:
@@ -52,7 +53,7 @@ class Keeper:
         self.run, self.method, self.optimiser, self.state = run, method, optimiser, state
         self.display, self.fingerprint = display, fingerprint(material.train)
         settings = run.settings
-        self.look = looker(material, batch=settings.batch, seed=settings.seed)
+        self.look = looker(material, batch=settings.batch, groups=method.groups, seed=settings.seed)
         self.began = time.monotonic() - state.seconds
         self.pending: list[dict[str, Any]] = []
         self.images, self.rate_since, self.written = 0, time.monotonic(), time.monotonic()
@@ -112,7 +113,8 @@ class Keeper:
         )
 
     def end(self) -> None:
-        """Save the last step."""
+        """Save the last step, as the last."""
+        self.state.ended = True
         self.checkpoint()
         self.display.end()
 
@@ -164,10 +166,12 @@ def _step_line(record: Record, *, seconds: float, speed: float) -> dict[str, Any
 
 
 def restore(run: Run, method: Method, optimiser: Optimizer, images: ImageSet) -> State:
-    """Load the newest checkpoint into the method and the optimiser and return where it stood."""
+    """Load the newest checkpoint into the method and the optimiser and return where it stood.
+
+    Records of later steps are still there: `Run.forget_after` is for one process only.
+    """
     saved = run.latest_checkpoint()
     if saved is None:
-        run.forget_after(0)
         return State()
     if saved["images"] != fingerprint(images):
         raise UserError(
@@ -176,9 +180,7 @@ def restore(run: Run, method: Method, optimiser: Optimizer, images: ImageSet) ->
         )
     method.load_state_dict(saved["method"])
     optimiser.load_state_dict(saved["optimiser"])
-    state = State(**saved["state"])
-    run.forget_after(state.step)
-    return state
+    return State(**saved["state"])
 
 
 def fingerprint(images: ImageSet) -> str:

@@ -24,12 +24,13 @@ ENTROPIES = ("assignment_entropy", "mean_assignment_entropy")
 
 
 def looker(
-    material: Material, *, batch: int, seed: int
+    material: Material, *, batch: int, groups: int, seed: int
 ) -> Callable[[Method, Record, float, bool], dict[str, Any]]:
     """Return a function that measures a method after a step, on images that never change.
 
-    It takes the method, the record of its last step, the mean loss since the last look and whether
-    to ask the neighbours, which takes longest. It returns the fields of a "look" record:
+    groups: see `Method.groups`. It takes the method, the record of its last step, the mean loss
+    since the last look and whether to ask the neighbours, which takes longest. It returns the
+    fields of a "look" record:
 
     - of the training: step, progress, loss, and what that would be for a network that knows nothing
       (knows_nothing), that solves the task (perfect), whose outputs are equal
@@ -44,7 +45,7 @@ def looker(
     """
     bank = _labelled(material.labelled, BANK, seed)
     queries = _labelled(material.held_out, QUERIES, seed)
-    watched = _watched(material, batch=batch)
+    watched = _watched(material, batch=batch, groups=groups)
 
     def look(method: Method, record: Record, loss: float, neighbours: bool) -> dict[str, Any]:
         nothing = method.knows_nothing(batch)
@@ -109,14 +110,14 @@ def _nowhere(dim: int) -> dict[str, Any]:
     return dict.fromkeys(names, math.nan) | {"spread_ideal": ideal_spread(dim)} | nothing
 
 
-def _watched(material: Material, *, batch: int) -> torch.Tensor:
+def _watched(material: Material, *, batch: int, groups: int) -> torch.Tensor:
     """Return a batch of images, halved while it is more than is needed or than are held out.
 
-    A method may cut a batch into groups, so any other number of images might not do. Where far too
-    few are held out, training images show a collapse as well.
+    What is left is still a multiple of the method's groups. Where far too few are held out,
+    training images show a collapse as well.
     """
     count, held_out = batch, len(material.held_out)
-    while count % 2 == 0 and count > FEWEST and count > min(MOST, held_out):
+    while count % (2 * groups) == 0 and count > FEWEST and count > min(MOST, held_out):
         count //= 2
     images = material.held_out if held_out >= count else material.train
     rows = np.linspace(0, len(images) - 1, count).astype(np.int64)

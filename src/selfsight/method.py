@@ -108,6 +108,11 @@ class Method(nn.Module, ABC):
         """Run once after each optimiser step; teachers that follow the encoder move here."""
 
     @property
+    def groups(self) -> int:
+        """Return into how many equal groups a batch is cut: images come in multiples of it."""
+        return 1
+
+    @property
     def exported(self) -> Encoder:
         """Return the encoder to keep."""
         return self.encoder

@@ -164,12 +164,15 @@ class Run:
 
 
 def vacant(path: Path) -> None:
-    """Raise UserError unless a new run can be written to `path`: absent, or an empty folder."""
+    """Raise UserError unless a new run can be written to `path`: absent, or an empty folder.
+
+    What a run leaves that was killed before its settings were written counts as nothing.
+    """
     if (path / "settings.toml").exists():
         raise UserError(
             f"{path} holds another run; choose another --out, or continue it with --resume"
         )
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and not all(_of_no_run(file) for file in path.iterdir()):
         raise UserError(f"{path} is a folder with other files in it; choose another --out")
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out must be a new folder")
@@ -178,6 +181,12 @@ def vacant(path: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise UserError(f"cannot write to {there}; choose another --out")
+
+
+def _of_no_run(file: Path) -> bool:
+    if file.name == "checkpoints":
+        return file.is_dir() and not any(file.iterdir())
+    return file.name == "settings.toml.part"
 
 
 def _parsed(lines: list[str]) -> list[dict[str, Any]]:

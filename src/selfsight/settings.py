@@ -26,8 +26,9 @@ class Settings:
 
     method: str = "simclr"
     """Name of the method; `selfsight methods` lists them."""
-    encoder: str = "resnet18"
-    """Backbone: convnet (tiny, ours), resnet18, resnet34, resnet50, vit_tiny, … or a timm name."""
+    encoder: str = "auto"
+    """Backbone: convnet (tiny, ours), resnet18, resnet50, vit_tiny, … or a timm name (auto:
+    resnet18, for mae vit_tiny)."""
     stem: Literal["auto", "small", "standard"] = "auto"
     """First layers of a ResNet (auto: small for images up to 96 px, standard on a processor)."""
     size: int = 32
@@ -123,14 +124,30 @@ def names_of_settings() -> list[str]:
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
-    """Return settings from names and values. Raises UserError for a name that is not a field."""
-    known = names_of_settings()
-    for name in given:
+    """Return settings from names and values.
+
+    Raises UserError for a name that is not a field and for a value of another type.
+    """
+    known, hints = names_of_settings(), get_type_hints(Settings)
+    for name, value in given.items():
         if name not in known:
             raise UserError(
                 f"no setting {name!r}{suggest(name, known)}; see selfsight train --help"
             )
+        if not _suits(value, hints[name]):
+            raise UserError(f"{name} is {value!r}; that is no value for it")
     return Settings(**given)
+
+
+def _suits(value: object, hint: Any) -> bool:
+    """Return whether a value has the type of a field; a whole number may stand for a float."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_args(hint):
+        return any(_suits(value, kind) for kind in get_args(hint))
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, (int, float) if hint is float else hint)
 
 
 def setting_from_text(name: str, text: str) -> object:

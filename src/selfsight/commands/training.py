@@ -19,7 +19,7 @@ def train(
     *,
     out: str | Path,
     method: str = "simclr",
-    encoder: str = "resnet18",
+    encoder: str = "auto",
     stem: Literal["auto", "small", "standard"] = "auto",
     size: int = 32,
     batch: int = 256,

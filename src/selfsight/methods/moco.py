@@ -105,6 +105,7 @@ class MoCo(Method):
         self.slow = Ema(self._online)
         self.queue = Ring(length=queue, dim=projection)
         self.temperature, self.momentum, self.directions = temperature, momentum, directions
+        self.splits = splits
         augmentation = simclr(encoder.image_size, strength=colour)
         self.views = two_views(replace(augmentation, area=(crop, 1.0)))
 
@@ -132,6 +133,11 @@ class MoCo(Method):
     def after_step(self, progress: float) -> None:  # noqa: ARG002
         """Move the slow copy (equation 2)."""
         self.slow.update(self._online, momentum=self.momentum)
+
+    @property
+    def groups(self) -> int:
+        """Return the groups of batch norm."""
+        return self.splits
 
     @property
     def exported(self) -> Encoder:
