@@ -24,6 +24,7 @@ from selfsight.assemble import (
     suited,
 )
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
+from selfsight.chunks import chunk_lines, demand_chunk
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import batch_rows
@@ -63,6 +64,7 @@ def fit(
     if settings.batch % world_size():
         raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
     demand_rate(kind, settings)
+    demand_chunk(kind, settings)
     draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # finds mistakes early
     settings = fitted_stem(
         settings, encoder=draft.encoder, device=engine.device.type, say=display.say
@@ -70,6 +72,7 @@ def fit(
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
     settings = fitted_batch(settings, images=len(material.train), say=display.say)
     demand_memory(settings, installed=engine.memory)
+    demand_chunk(kind, settings)  # again: the batch may have shrunk
     if not resume:
         own = suited(kind, own, settings=settings, images=len(material.train), say=display.say)
     with torch.random.fork_rng(devices=[]):
@@ -91,7 +94,8 @@ def fit(
         state = restore(run, method, optimiser, material.train) if resume else State()
         if engine.first:
             run.write_skipped(material.skipped)
-        for line in [*rate_lines(method, settings), *opening(run, method, material, engine)]:
+        said = [*rate_lines(method, settings), *chunk_lines(method, settings)]
+        for line in [*said, *opening(run, method, material, engine)]:
             display.say(line)
         _train(
             run, method, optimiser, material=material, engine=engine, state=state, display=display
@@ -177,6 +181,7 @@ def _train(
         progress=progress,
         warm_up=settings.warm_up,
         accumulate=settings.accumulate,
+        chunk=settings.chunk,
         seed=settings.seed,
         start=state.step,
     )

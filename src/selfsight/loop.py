@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from selfsight.chunks import in_chunks, views_in_chunks
 from selfsight.engine import Engine
 from selfsight.gather import gather, process_rank
 from selfsight.method import Images, Method
@@ -56,14 +57,16 @@ def train(
     progress: Callable[[int], float],
     warm_up: float = 0.0,
     accumulate: int = 1,
+    chunk: int | None = None,
     seed: int = 0,
     start: int = 0,
 ) -> Iterator[Record]:
     """Yield a record after each optimiser step, from step `start` until progress reaches 1.
 
     `batch_at(k)` returns batch number k (uint8 or float images on the engine's device): step s uses
-    the batches s x accumulate and following. `progress(s)` is the fraction done before step s. A
-    loss that is not finite ends the training: its record is yielded, its step not taken.
+    the batches s x accumulate and following. `progress(s)` is the fraction done before step s. With
+    `chunk` the encoder's activations are those of so many views at a time (see `chunks.py`). A loss
+    that is not finite ends the training: its record is yielded, its step not taken.
     """
     forward, optimiser = engine.set_up(method, optimiser)
     step, done = start, progress(start)
@@ -79,8 +82,9 @@ def train(
             for part in range(accumulate):
                 batch = batch_at(step * accumulate + part)
                 images += len(batch)
-                outcome = forward(method.views(batch), done)
-                engine.backward(outcome.loss / accumulate)
+                with in_chunks(method, chunk):
+                    outcome = forward(views_in_chunks(method, batch, chunk), done)
+                    engine.backward(outcome.loss / accumulate)
                 losses.append(outcome.loss.detach())
                 logs = {name: float(value) for name, value in outcome.logs.items()}
             loss = float(gather(torch.stack(losses)).mean())
