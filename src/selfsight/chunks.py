@@ -1,4 +1,4 @@
-"""Gradient caching: a batch whose images are compared with one another, a chunk in memory at a time.
+"""Gradient caching: a large batch whose images are compared, with the memory of a small one.
 
 Gao, Zhang, Han, Callan: Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup,
 RepL4NLP 2021 (arXiv 2101.06983), section 3.
@@ -77,7 +77,10 @@ def in_chunks(method: Method, chunk: int | None) -> Iterator[None]:
 
     Both the forward and the backward pass belong into the block. None changes nothing.
     """
-    encoders = _encoders(method) if chunk is not None else []
+    if chunk is None:
+        yield
+        return
+    encoders = _encoders(method)
     for encoder in encoders:
         encoder.forward = partial(_features, encoder, chunk=chunk)  # type: ignore[method-assign]
     try:
@@ -109,7 +112,7 @@ def _features(
 ) -> Float[Tensor, "batch dim"]:
     """Return the encoder's features, of which nothing but themselves is kept."""
     compute = _computed_twice if torch.is_grad_enabled() else type(encoder).forward
-    return torch.cat([compute(encoder, part) for part in images.split(chunk)])
+    return torch.cat([compute(encoder, part) for part in torch.split(images, chunk)])
 
 
 def _computed_twice(

@@ -34,6 +34,6 @@ def matching_loss(
 
     parts: list[Tensor] = [
         checkpoint(total, block, use_reentrant=False, preserve_rng_state=False)
-        for block in rows.split(BLOCK)
+        for block in torch.split(rows, BLOCK)
     ]
     return torch.stack(parts).sum() / len(rows)
