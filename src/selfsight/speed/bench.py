@@ -48,7 +48,7 @@ class Bench:
     batch: int
     seconds: float
     shares: Mapping[str, float]
-    steps: float
+    steps: int
     passes: float
     memory: int
     free: int | None
@@ -93,8 +93,9 @@ class Bench:
         }[self.bound]
 
     def _about_the_model(self) -> str:
-        ways = ["a smaller --encoder (convnet is made for processors)", "a smaller --size"]
+        ways = ["a smaller --encoder", "a smaller --size"]
         if self.device == "cpu":
+            ways[0] += " (convnet is made for processors)" if "convnet" not in self.plan else ""
             ways.append("an accelerator")
             if self.threads < self.cores:
                 ways.insert(
@@ -109,7 +110,7 @@ class Bench:
     def lines(self) -> list[str]:
         """Return what was found, for a reader."""
         rate = self.batch / self.seconds
-        rows = [f"{self.plan}", "", f"{'':<10}{'images/s':>12}{'of a step':>11}"]
+        rows = [self.plan, "", f"{'':<10}{'images/s':>12}{'of a step':>11}"]
         if self.once is not None:
             rows += [
                 f"{'disk':<10}{self.once.reading:>12,.0f}{'once':>11}  "
@@ -118,8 +119,10 @@ class Bench:
                 f"on {self.once.processes} of {self.cores} cores",
             ]
         for part, share in self.shares.items():
-            speed = f"{rate / share:,.0f}" if share else "-"
-            rows.append(f"{part:<10}{speed:>12}{share:>11.1%}  {EXPLAINED.get(part, '')}".rstrip())
+            if share < 0.0005:
+                continue
+            what = EXPLAINED.get(part, "")
+            rows.append(f"{part:<10}{rate / share:>12,.0f}{share:>11.1%}  {what}".rstrip())
         rows += [f"{'whole':<10}{rate:>12,.0f}", ""]
         if self.once is not None:
             rows.append(f"decoding {self.images:,} images takes about {duration(self.preparing)}")
@@ -128,8 +131,8 @@ class Bench:
             f"{self.passes:.3g} passes over {self.images:,} images; looks and the last "
             "measurements come on top"
         )
-        free = "" if self.free is None else f", of which {in_words(self.free)} are free"
-        rows.append(f"memory: {in_words(self.memory)} taken at most{free}")
+        free = "" if self.free is None else f"; {in_words(self.free)} are free"
+        rows.append(f"memory: {in_words(self.memory)} at most{free}")
         what = f"{self.shares[self.bound]:.0%} of a step" if self.bound in self.shares else "once"
         rows.append(f"what bounds it: {self.bound} ({what}). To change that: {self.advice}")
         return rows
