@@ -27,7 +27,7 @@ def test_a_run_of_steps_is_told_its_time() -> None:
 
 
 def test_a_run_by_the_clock_is_told_how_far_it_will_come() -> None:
-    (line,) = said(Forecaster(processes=1, images=640, minutes=10), total=300)
+    (line,) = said(Forecaster(processes=1, images=640, minutes=10.0), total=300)
     assert "about 280 more in the 10 min, at 32 images/s: 30 passes over the images" in line
 
 

@@ -32,6 +32,6 @@ def free_memory() -> int | None:
         return None
 
 
-def in_words(count: float) -> str:
+def in_words(count: int) -> str:
     """Return a number of bytes for a reader."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -97,9 +97,9 @@ def test_a_folder_is_measured_by_a_sample_and_left_as_it_was(images, tmp_path, c
 
 def test_a_named_set_has_no_files_to_read(tmp_path) -> None:
     settings = Settings(
-        encoder="convnet", size=8, batch=8, minutes=1, threads=1, device="cpu", cache=str(tmp_path)
+        encoder="convnet", size=8, batch=8, minutes=1.0, threads=1, device="cpu", cache=str(tmp_path)
     )
-    found = selfsight.bench("digits", settings=settings, seconds=1, quiet=True)
+    found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
     assert found.once is None
     assert found.preparing == 0
     assert found.steps * found.seconds == pytest.approx(60, rel=0.5)
@@ -108,7 +108,7 @@ def test_a_named_set_has_no_files_to_read(tmp_path) -> None:
 
 def test_mistakes_are_said_before_anything_is_measured(images, tmp_path) -> None:
     with pytest.raises(UserError, match="seconds is 0"):
-        selfsight.bench(images, seconds=0)
+        selfsight.bench(images, seconds=0.0)
     with pytest.raises(UserError, match="there is no folder"):
         selfsight.bench(tmp_path / "absent", settings=Settings(threads=1, device="cpu"), quiet=True)
     with pytest.raises(UserError, match="cannot write"):
