@@ -27,6 +27,7 @@ import json, sys, threading, time
 from pathlib import Path
 import numpy as np, torch
 from selfsight import methods
+from selfsight.allocator import keep_freed_memory
 from selfsight.data.splits import endless_rows
 from selfsight.engine import Engine
 from selfsight.forecast import Pace
@@ -34,6 +35,7 @@ from selfsight.loop import train
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser
 
+keep_freed_memory()  # as `selfsight train` does
 asked = json.loads(sys.argv[1])
 torch.set_num_threads(asked["threads"])
 size, batch, images = asked["size"], asked["batch"], asked["images"]
