@@ -166,6 +166,7 @@ def _step_line(record: Record, *, seconds: float, speed: float) -> dict[str, Any
         "seconds": seconds,
         "images": record.images,
         "images_per_second": speed,
+        "spent": {part: round(seconds, 6) for part, seconds in record.spent.items()},
         "logs": record.logs,
     }
 
