@@ -1,6 +1,7 @@
 """Images per second of `selfsight train` against its own bare model step and against lightly.
 
     python bench/throughput.py cifar10/train --peer-python /path/to/python-with-lightly
+    python bench/throughput.py imagenette --methods all --sizes 32,64,128
 
 Three rates of the same backbone, batch and images, taken in turn, `--rounds` times:
 
@@ -11,7 +12,10 @@ lightly lightly's SimCLR as its tutorial builds it: its transform, a folder of J
         workers, fp32, the same ResNet.
 
 The ratios are what counts: a machine's speed drifts. Ours is read from the run's own records, from
-the 5th step on, and so includes every look but the last.
+the 5th step on, and so includes every look but the last. The columns on the right say what the time
+of ours is spent on, in per cent: both passes of the model, update, views, reading the store, and
+what lies between steps: looks (ten a run, however short), records, saving. A method that cannot
+work with the encoder gets the smallest one that it works with.
 """
 
 import argparse
@@ -28,8 +32,11 @@ import torch
 from selfsight import methods
 from selfsight.allocator import keep_freed_memory
 from selfsight.engine import Engine
+from selfsight.errors import UserError
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser
+
+PARTS = ("model", "update", "views", "reading")  # of a step, as the records name them
 
 LIGHTLY = r"""
 import sys, time, torch
@@ -89,27 +96,42 @@ def bare(name: str, *, encoder: str, stem: str, size: int, batch: int, steps: in
     return steps * batch / (time.perf_counter() - began)
 
 
-def ours(images: str, cache: str, arguments: argparse.Namespace, method: str) -> float:
-    """Return images/s of `selfsight train` by its records."""
+def ours(
+    images: str, cache: str, arguments: argparse.Namespace, *, method: str, encoder: str, size: int
+) -> tuple[float, dict[str, float]]:
+    """Return images/s of `selfsight train` by its records, and the shares of its time."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         words = ["train", images, "--out", str(run), "--cache", cache, "--method", method]
-        words += ["--encoder", arguments.encoder, "--stem", arguments.stem]
-        words += ["--size", str(arguments.size), "--batch", str(arguments.batch)]
+        words += ["--encoder", encoder, "--size", str(size), "--batch", str(arguments.batch)]
+        words += ["--stem", arguments.stem] if encoder == arguments.encoder else []
         words += ["--steps", str(arguments.steps), "--threads", str(torch.get_num_threads())]
         subprocess.run([sys.executable, "-m", "selfsight", *words], check=True, capture_output=True)
         lines = [json.loads(line) for line in (run / "records.jsonl").open()]
     steps = [line for line in lines if line["kind"] == "step"]
-    images_seen = sum(line["images"] for line in steps[5:-1])
-    return images_seen / (steps[-2]["seconds"] - steps[4]["seconds"])
+    counted = steps[5:-1]
+    seconds = steps[-2]["seconds"] - steps[4]["seconds"]
+    shares = {part: sum(line["spent"][part] for line in counted) / seconds for part in PARTS}
+    shares["between"] = max(0.0, 1 - sum(shares.values()))
+    return sum(line["images"] for line in counted) / seconds, shares
 
 
-def lightly(images: str, arguments: argparse.Namespace) -> float:
+def fitting(method: str, encoder: str, stem: str, size: int) -> str:
+    """Return the encoder, or the method's smallest if it cannot work with that one."""
+    kind = methods.find(method)
+    try:
+        kind(build_encoder(encoder, image_size=size, stem=stem, mean=[0.5] * 3, std=[0.25] * 3))
+    except UserError:
+        return kind.smallest_encoder
+    return encoder
+
+
+def lightly(images: str, arguments: argparse.Namespace, *, size: int) -> float:
     """Return images/s of lightly's SimCLR in its own Python."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "peer.py"
         script.write_text(LIGHTLY)
-        numbers = [arguments.size, arguments.batch, arguments.peer_steps]
+        numbers = [size, arguments.batch, arguments.peer_steps]
         words = [str(script), images, arguments.stem, *map(str, numbers)]
         out = subprocess.run(
             [arguments.peer_python, *words], check=True, capture_output=True, text=True
@@ -120,20 +142,56 @@ def lightly(images: str, arguments: argparse.Namespace) -> float:
 def line(name: str, rates: list[float], *, against: list[float]) -> str:
     """Return a row: the median rate, its range, and the median ratio within the rounds."""
     ratios = [rate / other for rate, other in zip(rates, against, strict=True)]
+    spread = f"[{min(rates):.0f}, {max(rates):.0f}]"
+    scatter = f"[{min(ratios):.2f}, {max(ratios):.2f}]"
     return (
-        f"{name:<22} {statistics.median(rates):8.0f}  [{min(rates):.0f}, {max(rates):.0f}]   "
-        f"{statistics.median(ratios):.3f}  [{min(ratios):.3f}, {max(ratios):.3f}]"
+        f"{name:<30}{statistics.median(rates):>8.0f}  {spread:<14}"
+        f"{statistics.median(ratios):>6.2f}  {scatter:<14}"
     )
+
+
+def measure(images: str, cache: str, arguments: argparse.Namespace, method: str, size: int) -> None:
+    """Measure one method at one size, in turn with what it is held against, and print the rows."""
+    encoder = fitting(method, arguments.encoder, arguments.stem, size)
+    stem = arguments.stem if encoder == arguments.encoder else "auto"
+    rates: dict[str, list[float]] = {"bare": [], "ours": [], "lightly": []}
+    shares: list[dict[str, float]] = []
+    for _ in range(arguments.rounds):
+        rates["bare"].append(
+            bare(
+                method,
+                encoder=encoder,
+                stem=stem,
+                size=size,
+                batch=arguments.batch,
+                steps=arguments.steps // 2,
+            )
+        )
+        rate, spent = ours(images, cache, arguments, method=method, encoder=encoder, size=size)
+        rates["ours"].append(rate)
+        shares.append(spent)
+        if arguments.peer_python and method == "simclr":
+            rates["lightly"].append(lightly(images, arguments, size=size))
+    name = f"{method}, {size} px" + ("" if encoder == arguments.encoder else f", {encoder}")
+    spent_on = "".join(
+        f"{100 * statistics.median(found[part] for found in shares):>9.1f}" for part in shares[0]
+    )
+    print(line(f"{name}: bare step", rates["bare"], against=rates["bare"]))
+    print(line("  selfsight train", rates["ours"], against=rates["bare"]) + spent_on)
+    if rates["lightly"]:
+        print(line("  lightly", rates["lightly"], against=rates["bare"]))
+        print(line("  selfsight train / lightly", rates["ours"], against=rates["lightly"]))
+    sys.stdout.flush()
 
 
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", help="folder with class folders of images")
-    parser.add_argument("--methods", default="simclr")
+    parser.add_argument("--methods", default="simclr", help="names with commas, or all")
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--stem", default="standard", choices=("standard", "small", "auto"))
-    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--sizes", default="32", help="in px, with commas")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--peer-steps", type=int, default=20)
@@ -142,32 +200,18 @@ def main() -> None:
     arguments = parser.parse_args()
     keep_freed_memory()  # as `selfsight train` does
     print(
-        f"{arguments.encoder} ({arguments.stem} stem), {arguments.size} px, batch "
-        f"{arguments.batch}, {torch.get_num_threads()} threads, {Engine().precision}"
+        f"{arguments.encoder} ({arguments.stem} stem), batch {arguments.batch}, "
+        f"{torch.get_num_threads()} threads, {Engine().precision}"
     )
+    print(
+        f"{'':<30}{'images/s':>8}  {'range':<14}{'ratio':>6}  {'range':<14}"
+        + "".join(f"{part:>9}" for part in (*PARTS, "between"))
+    )
+    chosen = methods.names() if arguments.methods == "all" else arguments.methods.split(",")
     with tempfile.TemporaryDirectory() as cache:
-        for method in arguments.methods.split(","):
-            rates: dict[str, list[float]] = {"bare": [], "ours": [], "lightly": []}
-            for _ in range(arguments.rounds):
-                rates["bare"].append(
-                    bare(
-                        method,
-                        encoder=arguments.encoder,
-                        stem=arguments.stem,
-                        size=arguments.size,
-                        batch=arguments.batch,
-                        steps=arguments.steps // 2,
-                    )
-                )
-                rates["ours"].append(ours(arguments.images, cache, arguments, method))
-                if arguments.peer_python and method == "simclr":
-                    rates["lightly"].append(lightly(arguments.images, arguments))
-            print(f"\n{method:<22} images/s  [range]     ratio to the bare step [range]")
-            print(line("bare step", rates["bare"], against=rates["bare"]))
-            print(line("selfsight train", rates["ours"], against=rates["bare"]))
-            if rates["lightly"]:
-                print(line("lightly", rates["lightly"], against=rates["bare"]))
-                print(line("selfsight / lightly", rates["ours"], against=rates["lightly"]))
+        for size in map(int, arguments.sizes.split(",")):
+            for method in chosen:
+                measure(arguments.images, cache, arguments, method, size)
 
 
 if __name__ == "__main__":

@@ -132,3 +132,9 @@ def test_accumulated_halves_move_the_weights_like_the_whole_batch() -> None:
     torch.testing.assert_close(
         weights(pictures, 2), weights(lambda _: whole, 1), atol=1e-6, rtol=1e-5
     )
+
+
+def test_a_record_says_what_its_time_was_spent_on() -> None:
+    for record in run(method(), steps=2, accumulate=2):
+        assert list(record.spent) == ["reading", "views", "model", "update"]
+        assert 0 < sum(record.spent.values()) <= record.seconds

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from selfsight import fit, keeper
+from selfsight import fit, keeper, preparation
 from selfsight.cli import main
 from selfsight.diagnosis.collapse import COMPLETE, ONE, Collapse
 from selfsight.display import Display
@@ -27,14 +27,14 @@ def cache(tmp_path_factory) -> str:
 @pytest.fixture
 def collapsing(monkeypatch):
     """Take its predictor away from every method that is built; draw no map, which is slow."""
-    build = fit.build_method
+    build = preparation.build_method
 
     def without_predictor(*given: Any, **named: Any) -> Method:
         method = build(*given, **named)
         method.predictor = type(method.predictor)()
         return method
 
-    monkeypatch.setattr(fit, "build_method", without_predictor)
+    monkeypatch.setattr(preparation, "build_method", without_predictor)
     monkeypatch.setitem(sys.modules, "pacmap", None)
 
 

@@ -126,8 +126,17 @@ def test_mocos_running_statistics_are_those_of_all_images_in_every_process(found
         assert not any(step["between"].values())
 
 
-def test_a_training_keeps_the_weights_equal_on_both_processes(found) -> None:
-    loop = found["loop"]
+def test_chunks_on_two_processes_have_the_gradients_of_the_whole_batch(found) -> None:
+    for step in steps_of(found, "chunks"):
+        assert_same_loss(step)
+        assert_same_gradients(step)
+        assert_small(step["state"], scale=1)
+        assert not any(step["between"].values())
+
+
+@pytest.mark.parametrize("name", ["loop", "loop in chunks"])
+def test_a_training_keeps_the_weights_equal_on_both_processes(found, name: str) -> None:
+    loop = found[name]
     assert not any(loop["weights"].values())
     assert len(loop["losses"]) == 3
     assert all(one == other for one, other in loop["losses"])

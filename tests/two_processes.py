@@ -25,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
 from selfsight import methods
+from selfsight.chunks import in_chunks
 from selfsight.engine import Engine
 from selfsight.gather import gather, process_rank
 from selfsight.loop import train
@@ -265,7 +266,25 @@ def shuffling(order: Tensor) -> AbstractContextManager[object]:
     return mock.patch("torch.randperm", lambda count, device: order)
 
 
-def train_on_two(folder: Path, engine: Engine) -> dict[str, Any]:
+CHUNKED = Case("simclr")
+
+
+def without_batch_norm(case: Case) -> Method:
+    """Return a method whose encoder treats each image alone, so that chunks change nothing."""
+    method = build(case)
+    for block in method.encoder.network.blocks:
+        block[1] = nn.GroupNorm(4, block[1].num_features)
+    return method
+
+
+def in_chunks_together() -> list[Taken]:
+    method = without_batch_norm(CHUNKED)
+    synchronise(method)
+    with in_chunks(method, SHARE // 2):
+        return take_steps(method, DistributedDataParallel(method), lr=0.01, deal=half)
+
+
+def train_on_two(engine: Engine, *, chunk: int | None) -> dict[str, Any]:
     """Train a few steps as a run does, and return how far the processes are from each other."""
     method = build(Case("byol"))
     records = list(
@@ -277,6 +296,7 @@ def train_on_two(folder: Path, engine: Engine) -> dict[str, Any]:
             lr=1e-3,
             progress=lambda step: step / 3,
             accumulate=2,
+            chunk=chunk,
         )
     )
     return {
@@ -293,6 +313,8 @@ def main(folder: Path) -> None:
     cases = {str(case): case for case in CASES}
     references = {name: alone(cases[name]) for name in list(cases)[rank::WORLD]}
     split = split_alone() if rank == 0 else None
+    one = without_batch_norm(CHUNKED)
+    whole = take_steps(one, one, lr=0.01, deal=lambda view: view)
     engine = Engine(device="cpu", precision="fp32")
     found: dict[str, Any] = {}
     for name, case in cases.items():
@@ -306,7 +328,9 @@ def main(folder: Path) -> None:
     steps = compare(together(Case("moco", SPLIT), lambda: shuffling(own)), split)
     if rank == 0:
         found["split"] = steps
-    found["loop"] = train_on_two(folder, engine)
+    found["chunks"] = compare(in_chunks_together(), whole)
+    found["loop"] = train_on_two(engine, chunk=None)
+    found["loop in chunks"] = train_on_two(engine, chunk=SHARE // 2)
     (folder / f"{rank}.json").write_text(json.dumps(found))
 
 

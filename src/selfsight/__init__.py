@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from selfsight.commands.assessing import assess
+    from selfsight.commands.benching import bench
     from selfsight.commands.comparing import compare
     from selfsight.commands.diagnosing import diagnose
     from selfsight.commands.embedding import embed
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "train": "commands.training",
     "assess": "commands.assessing",
+    "bench": "commands.benching",
     "evaluate": "commands.evaluating",
     "compare": "commands.comparing",
     "study": "commands.studying",
@@ -53,6 +55,7 @@ __all__ = [
     "UserError",
     "__version__",
     "assess",
+    "bench",
     "compare",
     "diagnose",
     "embed",

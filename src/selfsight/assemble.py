@@ -48,10 +48,12 @@ def demand_memory(settings: Settings, *, installed: float) -> None:
     """Raise UserError if the pixels alone of a process's batch exceed the memory.
 
     installed: bytes. Counted are the stored batch, two float views, and once more each for the
-    first layer and its gradient; a network takes more, so passing is no promise.
+    first layer and its gradient, of a chunk if there are chunks; a network takes more, so passing
+    is no promise.
     """
-    pixels = settings.batch / world_size() * settings.size**2 * CHANNELS
-    needed = pixels * (1 + 3 * 2 * FLOAT)
+    image = settings.size**2 * CHANNELS
+    batch = settings.batch / world_size()
+    needed = image * (batch * (1 + 2 * FLOAT) + (settings.chunk or batch) * 4 * FLOAT)
     if needed > installed:
         raise UserError(
             f"a batch of {settings.batch} images of {settings.size} px takes at least "

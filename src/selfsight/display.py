@@ -48,8 +48,8 @@ class Display:
                 self.end()
         elif spent > WORTH_A_LINE and (ended or self._due(name)):
             parts = f"{done:,} of {total:,}" if total else f"{done:,}"
-            left = f", {_duration(spent / done * (total - done))} left" if done and total else ""
-            self.say(f"{name}: {parts}" + (f", in {_duration(spent)}" if ended else left))
+            left = f", {duration(spent / done * (total - done))} left" if done and total else ""
+            self.say(f"{name}: {parts}" + (f", in {duration(spent)}" if ended else left))
 
     def step(self, state: Mapping[str, Any]) -> None:
         """Show the state of the training: step, progress, loss, images_per_second, seconds_left."""
@@ -60,7 +60,7 @@ class Display:
         if self._console.is_terminal:
             self._bar("training", int(1000 * state["progress"]), 1000, text)
         elif self._due("training"):
-            left = _duration(state["seconds_left"])
+            left = duration(state["seconds_left"])
             self.say(f"training: {state['progress']:.0%}  {text}  {left} left")
 
     def end(self) -> None:
@@ -109,7 +109,8 @@ def print_out(text: str) -> None:
     sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a length of time for a reader."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -5,43 +5,29 @@ What comes after the last step is in `conclude.py`.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch.optim import Optimizer
 
 from selfsight import methods
-from selfsight.assemble import (
-    build_method,
-    demand_memory,
-    demand_rate,
-    fitted_batch,
-    fitted_encoder,
-    fitted_stem,
-    optimiser_for,
-    peak_rate,
-    rate_lines,
-    suited,
-)
+from selfsight.assemble import optimiser_for, peak_rate, rate_lines
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
+from selfsight.chunks import chunk_lines
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import batch_rows
 from selfsight.display import Display
 from selfsight.ending import interruptible, resumable
 from selfsight.engine import Engine
-from selfsight.errors import Interrupted, UserError
-from selfsight.gather import world_size
+from selfsight.errors import Interrupted
 from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
-from selfsight.method import Method, Situation
-from selfsight.processors import free_cores
+from selfsight.method import Method
+from selfsight.preparation import drafted, equip, settled
 from selfsight.run import Run
 from selfsight.settings import Settings
-
-GREY = (0.5, 0.5, 0.5)  # stands in for the pixel statistics until the images are read
 
 
 def fit(
@@ -56,36 +42,20 @@ def fit(
     """Train and return the finished run. Raises UserError for mistakes, Interrupted for Ctrl-C."""
     kind = methods.find(settings.method)
     own = methods.parse_settings(kind, method_settings)
-    threads = free_cores() if settings.threads == "auto" else settings.threads
-    torch.set_num_threads(threads)
-    settings = replace(settings, threads=threads)  # a resumed run adds up in the same order
-    engine = Engine(device=settings.device, precision=settings.precision)
+    settings, engine = equip(settings)
     display = display if engine.first else Display(quiet=True)
-    if settings.batch % world_size():
-        raise UserError(f"batch is {settings.batch}; it must divide by {world_size()} processes")
-    demand_rate(kind, settings)
-    settings = fitted_encoder(settings, kind=kind, say=display.say)
-    draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)  # finds mistakes early
-    settings = fitted_stem(
-        settings, encoder=draft.encoder, device=engine.device.type, say=display.say
-    )
+    settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
-    settings = fitted_batch(settings, images=len(material.train), say=display.say)
-    demand_memory(settings, installed=engine.memory)
-    if not resume:
-        own = suited(kind, own, settings=settings, images=len(material.train), say=display.say)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        method = build_method(
-            kind, own, settings=settings, mean=material.mean, std=material.std
-        ).to(engine.device)
-    method.demand_fit(
-        Situation(
-            images=len(material.train),
-            batch=settings.batch,
-            image_size=settings.size,
-            grey=material.grey,
-        )
+    settings, own, method = settled(
+        kind,
+        own,
+        settings=settings,
+        images=len(material.train),
+        mean=material.mean,
+        std=material.std,
+        engine=engine,
+        resume=resume,
+        say=display.say,
     )
     optimiser = optimiser_for(method, settings)
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
@@ -95,7 +65,8 @@ def fit(
         if engine.first:
             run.forget_after(state.step)
             run.write_skipped(material.skipped)
-        for line in [*rate_lines(method, settings), *opening(run, method, material, engine)]:
+        said = [*rate_lines(method, settings), *chunk_lines(method, settings)]
+        for line in [*said, *opening(run, method, material, engine)]:
             display.say(line)
         if not state.ended:
             _train(
@@ -188,6 +159,7 @@ def _train(
         progress=progress,
         warm_up=settings.warm_up,
         accumulate=settings.accumulate,
+        chunk=settings.chunk,
         seed=settings.seed,
         start=state.step,
     )

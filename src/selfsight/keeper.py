@@ -12,6 +12,8 @@ from selfsight.data.images import ImageSet
 from selfsight.diagnosis.collapse import find_collapse
 from selfsight.display import Display, look_text
 from selfsight.errors import UserError
+from selfsight.forecast import Forecaster
+from selfsight.gather import world_size
 from selfsight.look import looker
 from selfsight.loop import Record
 from selfsight.material import Material
@@ -54,6 +56,9 @@ class Keeper:
         self.display, self.fingerprint = display, fingerprint(material.train)
         settings = run.settings
         self.look = looker(material, batch=settings.batch, groups=method.groups, seed=settings.seed)
+        self.forecast = Forecaster(
+            processes=world_size(), images=len(material.train), minutes=settings.minutes
+        )
         self.began = time.monotonic() - state.seconds
         self.pending: list[dict[str, Any]] = []
         self.images, self.rate_since, self.written = 0, time.monotonic(), time.monotonic()
@@ -65,6 +70,8 @@ class Keeper:
         state.step, state.seconds = record.step, now - self.began
         state.losses.append(record.loss)
         self.images += record.images
+        if expected := self.forecast.add(record):
+            self.display.say(expected)
         speed = self.images / max(now - self.rate_since, 1e-9)
         if _kept(record.step):
             self.pending.append(_step_line(record, seconds=state.seconds, speed=speed))
@@ -161,6 +168,7 @@ def _step_line(record: Record, *, seconds: float, speed: float) -> dict[str, Any
         "seconds": seconds,
         "images": record.images,
         "images_per_second": speed,
+        "spent": {part: round(seconds, 6) for part, seconds in record.spent.items()},
         "logs": record.logs,
     }
 

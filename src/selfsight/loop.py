@@ -12,23 +12,28 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from selfsight.chunks import in_chunks, views_in_chunks
 from selfsight.engine import Engine
 from selfsight.gather import gather, process_rank
 from selfsight.method import Images, Method
 from selfsight.schedule import warm_up_cosine
+from selfsight.stopwatch import MODEL, READING, UPDATE, VIEWS, Stopwatch
+
+MEASURED = 20  # first steps of which the time of every part is measured, on accelerators too
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One optimiser step, as it went.
 
-    step counts from 1; progress is the fraction trained after it; seconds is the time it took.
+    step counts from 1; progress is the fraction trained after it; seconds is the time it took;
+    spent says on what (`stopwatch.py`).
     """
 
     step: int
@@ -39,6 +44,7 @@ class Record:
     seconds: float
     logs: dict[str, float]
     watched: Tensor
+    spent: dict[str, float] = field(default_factory=dict)
 
     @property
     def finite(self) -> bool:
@@ -56,19 +62,21 @@ def train(
     progress: Callable[[int], float],
     warm_up: float = 0.0,
     accumulate: int = 1,
+    chunk: int | None = None,
     seed: int = 0,
     start: int = 0,
 ) -> Iterator[Record]:
     """Yield a record after each optimiser step, from step `start` until progress reaches 1.
 
     `batch_at(k)` returns batch number k (uint8 or float images on the engine's device): step s uses
-    the batches s x accumulate and following. `progress(s)` is the fraction done before step s. A
-    loss that is not finite ends the training: its record is yielded, its step not taken.
+    the batches s x accumulate and following. `progress(s)` is the fraction done before step s. With
+    `chunk` the encoder's activations are those of so many views at a time (see `chunks.py`). A loss
+    that is not finite ends the training: its record is yielded, its step not taken.
     """
     forward, optimiser = engine.set_up(method, optimiser)
     step, done = start, progress(start)
     while done < 1:
-        began = time.perf_counter()
+        began, watch = time.perf_counter(), Stopwatch(engine.device, waits=step < start + MEASURED)
         rate = lr * warm_up_cosine(done, warm_up=warm_up)
         _set_rates(optimiser, rate=rate, peak=lr)
         method.train()  # every time: the caller may have looked at the network in between
@@ -79,15 +87,22 @@ def train(
             for part in range(accumulate):
                 batch = batch_at(step * accumulate + part)
                 images += len(batch)
-                outcome = forward(method.views(batch), done)
-                engine.backward(outcome.loss / accumulate)
+                watch.lap(READING)
+                views = views_in_chunks(method, batch, chunk)
+                watch.lap(VIEWS)
+                with in_chunks(method, chunk):
+                    outcome = forward(views, done)
+                    engine.backward(outcome.loss / accumulate)
                 losses.append(outcome.loss.detach())
+                del views  # or they would stay beside the next batch's
                 logs = {name: float(value) for name, value in outcome.logs.items()}
+                watch.lap(MODEL)
             loss = float(gather(torch.stack(losses)).mean())
             if math.isfinite(loss):
                 _clip(optimiser)
                 optimiser.step()
                 method.after_step(done)
+            watch.lap(UPDATE)
         step += 1
         reached = progress(step)  # once: a clock goes on while the holder looks
         yield Record(
@@ -99,6 +114,7 @@ def train(
             seconds=time.perf_counter() - began,
             logs=logs,
             watched=outcome.watched.detach(),
+            spent=watch.spent,
         )
         if not math.isfinite(loss):
             return

@@ -28,17 +28,12 @@ class Material:
     std: tuple[float, ...]
     skipped: tuple[tuple[str, str], ...]  # path and reason, of both parts
 
-    @property
-    def grey(self) -> bool:
-        """Whether no image has a colour: then all channels have the same statistics."""
-        return len(set(self.mean)) == len(set(self.std)) == 1
-
 
 def open_material(
     images: str, *, settings: Settings, cache: Path, progress: Callable[[str, int, int], None]
 ) -> Material:
     """Return the training and held-out images. Raises UserError for what cannot be trained on."""
-    share = _share(settings.held_out)
+    share = held_out_share(settings.held_out)
     if share is None:
         check_apart(images, settings.held_out, means="held out")
     whole = _open(images, settings, cache, progress)
@@ -55,7 +50,7 @@ def open_material(
     seen = train.part(share_of(len(train), fraction=settings.data, seed=settings.seed))
     if len(seen) < 2:
         raise UserError(f"{images} has one image to train on; training needs at least 2")
-    mean, std = _statistics(seen)
+    mean, std = pixel_statistics(seen)
     return Material(seen, train, held_out, mean, std, skipped)
 
 
@@ -72,7 +67,7 @@ def _open(
     )
 
 
-def _share(held_out: str) -> float | None:
+def held_out_share(held_out: str) -> float | None:
     """Return the share to hold out, or None if `held_out` names a folder."""
     try:
         share = float(held_out)
@@ -81,6 +76,11 @@ def _share(held_out: str) -> float | None:
     if not 0 < share < 1:
         raise UserError(f"held_out is {held_out}; it must be a share between 0 and 1, or a folder")
     return share
+
+
+def is_grey(mean: tuple[float, ...], std: tuple[float, ...]) -> bool:
+    """Return whether no image has a colour: then all channels have the same statistics."""
+    return len(set(mean)) == len(set(std)) == 1
 
 
 def same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
@@ -95,7 +95,8 @@ def same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
     return renumbered(one), renumbered(other)
 
 
-def _statistics(images: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def pixel_statistics(images: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel in [0, 1], by a sample of images."""
     rows = np.unique(np.linspace(0, len(images) - 1, MEASURED_FOR_STATISTICS).astype(np.int64))
     total = np.zeros(3)
     squares = np.zeros(3)

@@ -86,6 +86,7 @@ class Method(nn.Module, ABC):
     perfect: float = 0.0  # the loss of a network that solves the task
     scale_matters: ClassVar[bool] = False  # whether the loss asks watched vectors for a deviation
     vectors_tell: ClassVar[bool] = True  # False: a task that few directions solve; its loss tells
+    compares_images: ClassVar[bool] = False  # whether a loss needs the whole batch (`chunks.py`)
     remedies: ClassVar[Mapping[str, str]] = {}  # by mode of collapse: which setting to change first
     smallest_encoder: ClassVar[str] = "convnet"  # one that it works with: for tests and examples
 

@@ -43,6 +43,8 @@ class Settings:
     """Train for so long; the schedule follows the clock."""
     accumulate: int = 1
     """Batches whose gradients are added up before each optimiser step."""
+    chunk: int | None = None
+    """Views in the encoder's memory at a time, for a large batch that is compared as a whole."""
     labels: str = "auto"
     """auto: class folders if there are any; none; or a CSV file with columns path,label."""
     held_out: str = "0.1"
@@ -83,6 +85,8 @@ class Settings:
             raise UserError(f"size is {self.size}; it must be at most {LARGEST_SIZE} px")
         self._at_least("batch", 2)
         self._at_least("accumulate", 1)
+        if self.chunk is not None:
+            self._at_least("chunk", 2)
         self._at_least("looks", 1)
         self._at_least("seed", 0)
         budgets = [name for name in ("epochs", "steps", "minutes") if getattr(self, name)]

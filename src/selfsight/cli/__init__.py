@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": "Train an encoder on images and measure it.",
+    "bench": "Name what bounds a planned run on this machine: disk, decoding, views or model.",
     "evaluate": "Measure an encoder beside what costs less, with few labels and with many.",
     "compare": "Compare methods on one equal budget: ranked, with spread, on one page.",
     "study": "Show how methods depend on one setting: the trend, with spread, on one page.",

@@ -27,6 +27,7 @@ def train(
     steps: int | None = None,
     minutes: float | None = None,
     accumulate: int = 1,
+    chunk: int | None = None,
     labels: str | Path = "auto",
     held_out: str | Path | float = "0.1",
     data: float = 1.0,

@@ -41,6 +41,8 @@ def barlow_twins_loss(
 class BarlowTwins(Method):
     """No negatives, no slow copy, no predictor: the correlation of the outputs is the loss."""
 
+    compares_images = True
+
     card = Card(
         idea="Every image is cut and recoloured twice at random. Each number that the network "
         "gives must be the same for both views, over a batch of images, and tell something that "

@@ -37,6 +37,8 @@ def cosine_distance(
 class BYOL(Method):
     """No negatives: a predictor and a slow target keep it from collapsing."""
 
+    compares_images = True
+
     card = Card(
         idea="Every image is cut and recoloured twice at random. From one view the network must "
         "predict what a slow copy of it says about the other view. Nothing pushes images apart: "

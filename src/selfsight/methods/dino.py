@@ -70,6 +70,8 @@ def teacher_shares(
 class DINO(Method):
     """Self-distillation without labels; made for vision transformers, works for any encoder."""
 
+    compares_images = True
+
     card = Card(
         idea="A teacher, the slow average of the student, sees two large views of an image and "
         "sorts it into classes that nobody named. The student must sort alike from another view, "

@@ -76,6 +76,8 @@ def random_rate(batch: int, *, dim: int, epsilon: float) -> float:
 class EmpSSL(Method):
     """Few epochs, many patches: the images are seen seldom, and each time often."""
 
+    compares_images = True
+
     card = Card(
         idea="Many patches are cut from every image and recoloured. Their vectors must lie near "
         "the mean of their image, while the vectors of the batch must fill as large a volume as "

@@ -55,6 +55,8 @@ def info_nce(
 class MoCo(Method):
     """Contrast without a large batch: the negatives come from a queue."""
 
+    compares_images = True
+
     card = Card(
         idea="Every image is cut, flipped and recoloured twice at random. A network must find an "
         "image's other view among thousands of views of other images. Those are kept from earlier "

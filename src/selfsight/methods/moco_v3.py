@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from selfsight.ema import Ema
 from selfsight.gather import gather
+from selfsight.matching import matching_loss
 from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
@@ -34,12 +35,15 @@ def contrastive_loss(
     Negatives are the other images' keys, never a vector of the same view. The gradient goes to
     the queries only. All rows equal gives 2 t ln(batch).
     """
-    logits = F.normalize(q, dim=1) @ F.normalize(k.detach(), dim=1).T / temperature
-    return 2 * temperature * F.cross_entropy(logits, torch.arange(len(q), device=q.device))
+    q, k = F.normalize(q, dim=1), F.normalize(k.detach(), dim=1)
+    own = torch.arange(len(q), device=q.device)
+    return 2 * temperature * matching_loss(lambda rows: q[rows] @ k.T / temperature, own)
 
 
 class MoCoV3(Method):
     """Contrast within the batch, with a predictor and a slow copy; made for transformers."""
+
+    compares_images = True
 
     card = Card(
         idea="Every image is cut and recoloured twice at random. From one view the network must "

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selfsight.gather import gather
+from selfsight.matching import matching_loss
 from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
@@ -46,12 +47,15 @@ def nearest_neighbour_loss(
     """
     _, place = nearest(z, queue)
     neighbours = F.normalize(queue.detach()[place], dim=1)
-    logits = neighbours @ F.normalize(p, dim=1).T / temperature
-    return F.cross_entropy(logits, torch.arange(len(p), device=p.device))
+    p = F.normalize(p, dim=1)
+    own = torch.arange(len(p), device=p.device)
+    return matching_loss(lambda rows: neighbours[rows] @ p.T / temperature, own)
 
 
 class NNCLR(Method):
     """Positives from other images: what crops and colours cannot vary, neighbours do."""
+
+    compares_images = True
 
     card = Card(
         idea="Every image is cut, flipped and recoloured twice at random. One view's vector is "

@@ -12,11 +12,12 @@ from math import log
 from typing import Annotated
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfsight.gather import gather
+from selfsight.matching import matching_loss
 from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
@@ -35,14 +36,18 @@ def nt_xent(
     vectors of both views (equation 1). All rows equal gives ln(2 x batch - 1).
     """
     z = F.normalize(torch.cat([za, zb]), dim=1)
-    similarity = z @ z.T / temperature
-    similarity.fill_diagonal_(-torch.inf)
-    positives = torch.arange(len(z), device=z.device).roll(len(za))
-    return F.cross_entropy(similarity, positives)
+
+    def similarity(anchors: Int[Tensor, " rows"]) -> Float[Tensor, "rows both"]:
+        logits = z[anchors] @ z.T / temperature
+        return logits.scatter_(1, anchors[:, None], -torch.inf)  # not with itself
+
+    return matching_loss(similarity, torch.arange(len(z), device=z.device).roll(len(za)))
 
 
 class SimCLR(Method):
     """The baseline of contrastive learning: simple, and as good as its batch is large."""
+
+    compares_images = True
 
     card = Card(
         idea="Every image is cut, flipped and recoloured twice at random. A network and a small "

@@ -39,6 +39,8 @@ class SimSiam(Method):
 
     perfect = -1.0
 
+    compares_images = True
+
     card = Card(
         idea="Every image is cut, flipped and recoloured twice at random. From one view a network "
         "and a small predictor must say what the same network says about the other view. That "

@@ -67,6 +67,8 @@ def swapped_prediction(
 class SwAV(Method):
     """Online clustering: no negatives, and an even use of all clusters instead."""
 
+    compares_images = True
+
     card = Card(
         idea="Learnt prototypes are cluster centres on a sphere. Each view of an image is assigned "
         "to them so that all prototypes are used alike. The network must predict one view's "

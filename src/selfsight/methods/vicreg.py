@@ -59,6 +59,7 @@ class VICReg(Method):
     """Collapse is forbidden by a term of its own."""
 
     scale_matters = True
+    compares_images = True
 
     card = Card(
         idea="Every image is cut and recoloured twice at random. Both views must give the same "

@@ -1,0 +1,148 @@
+"""What was measured of a machine, and what it says: the bottleneck, and what to change."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from selfsight.display import duration
+from selfsight.memory import in_words
+from selfsight.stopwatch import MODEL, READING, UPDATE, VIEWS
+
+EXPLAINED = {
+    READING: "batches from the decoded store",
+    VIEWS: "crops, colours, blur",
+    MODEL: "forward and backward pass",
+    UPDATE: "optimiser, slow copies",
+}
+OTHER = "other"  # what of a step is none of the parts
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """What a folder takes before the first step, unless it is decoded already.
+
+    reading, decoding: images/s. processes: that decode. file: bytes of a file, the mean.
+    """
+
+    reading: float
+    decoding: float
+    processes: int
+    file: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What `selfsight bench` found for a planned run; `lines()` says it, `to_json()` holds it.
+
+    images: that would be trained on. batch: images a step, accumulated ones too. seconds: of a
+    step. shares: of a step's time, by part. steps, passes: of the planned run, over its images.
+    memory, free, store: bytes taken at most, still free (None: unknown), of the decoded images.
+    cores: that this process may use.
+    """
+
+    plan: str
+    device: str
+    precision: str
+    threads: int
+    cores: int
+    images: int
+    batch: int
+    seconds: float
+    shares: Mapping[str, float]
+    steps: int
+    passes: float
+    memory: int
+    free: int | None
+    store: int
+    once: Once | None
+
+    @property
+    def preparing(self) -> float:
+        """Return the seconds that decoding takes, once."""
+        once = self.once
+        return 0.0 if once is None else self.images / min(once.reading, once.decoding)
+
+    @property
+    def training(self) -> float:
+        """Return the seconds that the planned steps take."""
+        return self.steps * self.seconds
+
+    @property
+    def bound(self) -> str:
+        """Return what takes longest: a part of the step, or "disk" or "decoding" before it."""
+        if self.once is not None and self.preparing > self.training:
+            return "disk" if self.once.reading < self.once.decoding else "decoding"
+        return max(self.shares, key=lambda part: self.shares[part])
+
+    @property
+    def advice(self) -> str:
+        """Return what to change, or that nothing here can be."""
+        if self.bound == MODEL:
+            return self._about_the_model()
+        if self.bound == READING and self.free is not None and self.store > self.free:
+            return (
+                f"the decoded images ({in_words(self.store)}) do not fit into the free memory "
+                f"({in_words(self.free)}): a smaller --size, or --cache on a faster disk"
+            )
+        return {
+            "disk": "copy the images to a faster disk; it is read once, then the store serves",
+            "decoding": "it happens once, and --cache keeps it for every later run of this --size",
+            READING: "put --cache on a faster disk, or into memory (/dev/shm)",
+            VIEWS: "smaller or fewer views (see selfsight methods NAME), or a smaller --size",
+            UPDATE: "a larger --batch, which takes fewer updates, or another --optimiser",
+            OTHER: "a larger --batch: what a step takes besides is the same for any batch",
+        }[self.bound]
+
+    def _about_the_model(self) -> str:
+        ways = ["a smaller --encoder", "a smaller --size"]
+        if self.device == "cpu":
+            ways[0] += " (convnet is made for processors)" if "convnet" not in self.plan else ""
+            ways.append("an accelerator")
+            if self.threads < self.cores:
+                ways.insert(
+                    0,
+                    f"end the programs that keep {self.cores - self.threads} of {self.cores} cores "
+                    "busy",
+                )
+        elif self.precision == "fp32":
+            ways.insert(0, "--precision bf16")
+        return "; or ".join(ways)
+
+    def lines(self) -> list[str]:
+        """Return what was found, for a reader."""
+        rate = self.batch / self.seconds
+        rows = [self.plan, "", f"{'':<10}{'images/s':>12}{'of a step':>11}"]
+        if self.once is not None:
+            rows += [
+                f"{'disk':<10}{self.once.reading:>12,.0f}{'once':>11}  "
+                f"{self.once.file / 1024:,.0f} KiB an image",
+                f"{'decoding':<10}{self.once.decoding:>12,.0f}{'once':>11}  "
+                f"on {self.once.processes} of {self.cores} cores",
+            ]
+        for part, share in self.shares.items():
+            if share < 0.0005:
+                continue
+            what = EXPLAINED.get(part, "")
+            rows.append(f"{part:<10}{rate / share:>12,.0f}{share:>11.1%}  {what}".rstrip())
+        rows += [f"{'whole':<10}{rate:>12,.0f}", ""]
+        if self.once is not None:
+            rows.append(f"decoding {self.images:,} images takes about {duration(self.preparing)}")
+        rows.append(
+            f"training takes about {duration(self.training)}: {self.steps:,.0f} steps, "
+            f"{self.passes:.3g} passes over {self.images:,} images; looks and the last "
+            "measurements come on top"
+        )
+        free = "" if self.free is None else f"; {in_words(self.free)} are free"
+        rows.append(f"memory: {in_words(self.memory)} at most{free}")
+        what = f"{self.shares[self.bound]:.0%} of a step" if self.bound in self.shares else "once"
+        rows.append(f"what bounds it: {self.bound} ({what}). To change that: {self.advice}")
+        return rows
+
+    def to_json(self) -> dict[str, object]:
+        """Return everything that was measured, and what follows from it."""
+        return asdict(self) | {
+            "images_per_second": self.batch / self.seconds,
+            "preparing": self.preparing,
+            "training": self.training,
+            "bound": self.bound,
+            "advice": self.advice,
+        }

@@ -1,0 +1,140 @@
+"""Measuring a planned run: a sample of its images from the disk to the optimiser's step."""
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from selfsight import methods
+from selfsight.budget import step_budget
+from selfsight.data.images import ImageSet, Labels, open_images
+from selfsight.data.scan import scan
+from selfsight.data.workers import cores
+from selfsight.display import Display
+from selfsight.engine import Engine
+from selfsight.material import held_out_share, pixel_statistics
+from selfsight.memory import free_memory
+from selfsight.preparation import drafted, equip, settled
+from selfsight.settings import Settings
+from selfsight.speed.bench import OTHER, Bench, Once
+from selfsight.speed.steps import Steps, time_steps
+from selfsight.speed.supply import supply
+
+FOR_FILES = 0.3  # of the time; the rest is for steps
+
+
+def measure_plan(
+    images: str,
+    *,
+    settings: Settings,
+    method_settings: Mapping[str, object],
+    seconds: float,
+    cache: Path,
+    display: Display,
+) -> Bench:
+    """Return what a run with these settings takes here, measured for about `seconds`.
+
+    cache: where named sets are stored.
+    """
+    kind = methods.find(settings.method)
+    own = methods.parse_settings(kind, dict(method_settings))
+    settings, engine = equip(settings)
+    settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
+    with _sample(
+        images, settings, seconds=FOR_FILES * seconds, cache=cache, display=display
+    ) as found:
+        sample, whole, once = found
+        count = max(
+            2, round(whole * settings.data * (1 - (held_out_share(settings.held_out) or 0)))
+        )
+        mean, std = pixel_statistics(sample)
+        settings, _, method = settled(
+            kind,
+            own,
+            settings=settings,
+            images=count,
+            mean=mean,
+            std=std,
+            engine=engine,
+            resume=False,
+            say=display.say,
+        )
+        display.phase("timing steps", 0, 0)
+        free = free_memory()
+        steps = time_steps(
+            method,
+            sample,
+            settings=settings,
+            engine=engine,
+            seconds=(1 - FOR_FILES) * seconds,
+        )
+        store = whole * math.prod(sample.pixels.shape[1:])
+    display.end()
+    return _bench(settings, engine, steps, images=count, store=store, free=free, once=once)
+
+
+@contextmanager
+def _sample(
+    images: str, settings: Settings, *, seconds: float, cache: Path, display: Display
+) -> Iterator[tuple[ImageSet, int, Once | None]]:
+    """Give decoded images, how many there are in all, and what decoding them all takes.
+
+    A named set is taken as it is; of a folder, a sample is decoded into a temporary store.
+    """
+    if not Path(images).exists():
+        named = open_images(
+            images,
+            size=settings.size,
+            labels="none",
+            cache=cache,
+            download=settings.download,
+            progress=display.phase,
+        )
+        yield named, len(named), None
+        return
+    found = scan(images, progress=display.phase)
+    display.phase("reading and decoding a sample", 0, 0)
+    with supply(found, size=settings.size, seconds=seconds) as supplied:
+        names = tuple(str(row) for row in range(len(supplied.pixels)))
+        labels = Labels((), np.full(len(names), -1))
+        once = Once(supplied.reading, supplied.decoding, supplied.processes, supplied.file)
+        yield ImageSet(supplied.pixels, names, labels, (), images), len(found.paths), once
+
+
+def _bench(
+    settings: Settings,
+    engine: Engine,
+    steps: Steps,
+    *,
+    images: int,
+    store: int,
+    free: int | None,
+    once: Once | None,
+) -> Bench:
+    pace, batch = steps.pace, settings.batch * settings.accumulate
+    planned = step_budget(settings, images=images)
+    if planned is None:
+        assert settings.minutes is not None
+        planned = max(1, round(60 * settings.minutes / pace.seconds))
+    assert not isinstance(settings.threads, str)
+    return Bench(
+        plan=f"{settings.method} with {settings.encoder} at {settings.size} px, batch {batch}, "
+        f"{engine.precision} on {engine.device}, {settings.threads} of {cores()} cores; "
+        f"{steps.count} steps measured",
+        device=engine.device.type,
+        precision=engine.precision,
+        threads=settings.threads,
+        cores=cores(),
+        images=images,
+        batch=batch,
+        seconds=pace.seconds,
+        shares={**pace.shares, OTHER: max(0.0, 1 - sum(pace.shares.values()))},
+        steps=planned,
+        passes=planned * batch / images,
+        memory=steps.memory,
+        free=free,
+        store=store,
+        once=once,
+    )

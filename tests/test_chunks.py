@@ -1,0 +1,204 @@
+"""Gradient caching gives what the whole batch gives, with the activations of a chunk."""
+
+from copy import deepcopy
+from itertools import islice
+
+import pytest
+import torch
+from torch import Tensor, nn
+from two_processes import SMALL
+
+from selfsight import matching, methods
+from selfsight.chunks import chunk_lines, demand_chunk, in_chunks, views_in_chunks
+from selfsight.engine import Engine
+from selfsight.errors import UserError
+from selfsight.loop import Record, train
+from selfsight.matching import matching_loss
+from selfsight.method import Method
+from selfsight.methods.simclr import nt_xent
+from selfsight.nets.encoder import build_encoder
+from selfsight.optim import build_optimiser
+from selfsight.settings import Settings
+
+BATCH, CHUNK, SIZE = 16, 4, 16
+EXACT = {"atol": 1e-9, "rtol": 1e-9}
+COMPARING = [name for name in methods.names() if methods.find(name).compares_images]
+
+
+def images(number: int = 0, *, batch: int = BATCH) -> Tensor:
+    generator = torch.Generator().manual_seed(number)
+    return torch.randint(0, 256, (batch, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
+
+
+def build(name: str, *, batch_norm: bool) -> Method:
+    """Return a method in double precision; without batch norm its encoder has group norm."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        encoder = build_encoder("convnet", image_size=SIZE, mean=[0.5] * 3, std=[0.25] * 3)
+        if not batch_norm:
+            for block in encoder.network.blocks:
+                block[1] = nn.GroupNorm(4, block[1].num_features)
+        return methods.find(name)(encoder, **SMALL.get(name, {})).double().train()
+
+
+def gradients(method: Method, chunk: int | None) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss and the gradients of a step on fixed views, and move nothing else."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        views = [view.double() for view in method.views(images())]
+        torch.manual_seed(2)
+        with in_chunks(method, chunk):
+            loss = method(views, 0.5).loss
+            loss.backward()
+    learning = method.named_parameters()
+    return loss.detach(), {name: w.grad for name, w in learning if w.requires_grad}
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_loss_and_gradients_are_those_of_the_whole_batch(name: str) -> None:
+    whole, chunked = (build(name, batch_norm=False) for _ in range(2))
+    loss, wanted = gradients(whole, None)
+    found_loss, found = gradients(chunked, CHUNK)
+    torch.testing.assert_close(found_loss, loss, **EXACT)
+    assert any(gradient.abs().max() > 1e-6 for gradient in wanted.values())
+    for key, gradient in wanted.items():
+        torch.testing.assert_close(found[key], gradient, **EXACT, msg=key)
+    for key, value in whole.state_dict().items():  # queues, centres, statistics of heads
+        torch.testing.assert_close(chunked.state_dict()[key], value, **EXACT, msg=key)
+
+
+def piecewise(method: Method) -> Method:
+    """Let the encoders compute chunks one by one with one graph, the plain and wasteful way."""
+    for part in method.modules():
+        if hasattr(part, "image_size"):
+            plain = part.forward
+            part.forward = lambda x, plain=plain: torch.cat([plain(row) for row in x.split(CHUNK)])
+    return method
+
+
+@pytest.mark.parametrize("name", ["simclr", "byol", "moco", "dino"])
+def test_batch_norm_and_dropout_are_those_of_the_chunks_and_count_once(name: str) -> None:
+    plain, chunked = build(name, batch_norm=True), build(name, batch_norm=True)
+    for method in (plain, chunked):
+        method.encoder.network.blocks[3].append(nn.Dropout(0.3))
+    loss, wanted = gradients(piecewise(plain), None)
+    found_loss, found = gradients(chunked, CHUNK)
+    torch.testing.assert_close(found_loss, loss, **EXACT)
+    for key, gradient in wanted.items():
+        torch.testing.assert_close(found[key], gradient, **EXACT, msg=key)
+    for key, value in plain.state_dict().items():
+        torch.testing.assert_close(chunked.state_dict()[key], value, **EXACT, msg=key)
+
+
+def test_no_map_of_the_encoder_is_kept_between_the_passes() -> None:
+    method, kept = build("simclr", batch_norm=True), []
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.append(tuple(tensor.shape))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        views = [view.double() for view in method.views(images())]
+        method(views, 0.0)
+        assert {len(shape) for shape in kept} > {4}
+        kept.clear()
+        with in_chunks(method, CHUNK):
+            method(views, 0.0)
+    assert {shape for shape in kept if len(shape) == 4} == {(CHUNK, 3, SIZE, SIZE)}  # its input
+
+
+def test_after_the_block_the_method_is_as_it_was() -> None:
+    method = build("byol", batch_norm=True)
+    with pytest.raises(ZeroDivisionError), in_chunks(method, CHUNK):
+        raise ZeroDivisionError
+    seen = []
+    method.encoder.network.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    method([view.double() for view in method.views(images())], 0.0)
+    assert seen == [BATCH, BATCH]
+
+
+def test_views_are_drawn_for_every_image_alone() -> None:
+    method = build("dino", batch_norm=True)
+    views = views_in_chunks(method, images(batch=1).repeat(BATCH, 1, 1, 1), CHUNK)
+    assert [len(view) for view in views] == [BATCH] * 4
+    assert len({len(view.flatten(1).unique(dim=0)) for view in views} - {BATCH}) == 0
+    assert all(torch.isfinite(view).all() for view in views)
+
+
+def steps(
+    method: Method, *, start: int, end: int, optimiser: torch.optim.Optimizer
+) -> list[Record]:
+    records = train(
+        method,
+        images,
+        engine=Engine(device="cpu", precision="fp32"),
+        optimiser=optimiser,
+        lr=1e-3,
+        progress=lambda step: step / 4,
+        chunk=CHUNK,
+        start=start,
+    )
+    return list(islice(records, end - start))
+
+
+@pytest.mark.parametrize("name", ["simclr", "moco"])
+def test_a_resumed_run_in_chunks_is_the_run(name: str) -> None:
+    def new() -> tuple[Method, torch.optim.Optimizer]:
+        method = build(name, batch_norm=True).float()
+        return method, build_optimiser("adamw", method.param_groups(), weight_decay=0.1)
+
+    whole, optimiser = new()
+    steps(whole, start=0, end=4, optimiser=optimiser)
+    first, optimiser = new()
+    steps(first, start=0, end=2, optimiser=optimiser)
+    saved = deepcopy((first.state_dict(), optimiser.state_dict()))
+    second, optimiser = new()
+    second.load_state_dict(saved[0])
+    optimiser.load_state_dict(saved[1])
+    steps(second, start=2, end=4, optimiser=optimiser)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(second.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("name", sorted({*methods.names()} - {*COMPARING}))
+def test_methods_that_treat_each_image_alone_are_refused(name: str) -> None:
+    settings = Settings(method=name, batch=16, chunk=4)
+    with pytest.raises(UserError, match=rf"{name} treats each image alone: give --accumulate"):
+        demand_chunk(methods.find(name), settings)
+
+
+@pytest.mark.parametrize("chunk", [3, 16, 32])
+def test_a_chunk_must_divide_the_batch_and_be_smaller(chunk: int) -> None:
+    with pytest.raises(UserError, match=f"chunk is {chunk}; it must divide the 16 images"):
+        demand_chunk(methods.find("simclr"), Settings(batch=16, chunk=chunk))
+
+
+def test_it_is_said_aloud_when_batch_norm_sees_chunks_only() -> None:
+    settings = Settings(batch=16, chunk=4)
+    (line,) = chunk_lines(build("simclr", batch_norm=True), settings)
+    assert "batch norm normalises so many views at a time, not 16" in line
+    (line,) = chunk_lines(build("simclr", batch_norm=False), settings)
+    assert "the gradient is that of the whole batch of 16" in line
+    assert chunk_lines(build("simclr", batch_norm=True), Settings()) == []
+
+
+def test_partners_are_found_block_by_block_as_at_once(monkeypatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    za, zb = torch.randn(2, 22, 6, generator=generator, dtype=torch.float64)
+
+    def loss_and_gradient() -> tuple[Tensor, Tensor]:
+        a = za.clone().requires_grad_()
+        loss = nt_xent(a, zb, temperature=0.3)
+        loss.backward()
+        return loss.detach(), a.grad
+
+    at_once = loss_and_gradient()
+    monkeypatch.setattr(matching, "BLOCK", 8)
+    torch.testing.assert_close(loss_and_gradient(), at_once, **EXACT)
+    logits = torch.randn(20, 5, generator=generator, dtype=torch.float64)
+    partners = torch.arange(20) % 5
+    torch.testing.assert_close(
+        matching_loss(lambda rows: logits[rows], partners),
+        nn.functional.cross_entropy(logits, partners),
+        **EXACT,
+    )
