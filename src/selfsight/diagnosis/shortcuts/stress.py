@@ -5,9 +5,8 @@ strangeness of such images: so the rows stand side by side, for the encoder, its
 if there is one, a supervised network, all measured alike. Whoever loses more to shuffled tiles
 lives more off form, to blur more off texture, to grey more off colour.
 
-`told` is the share of the class that survives: how far accuracy lies from chance (0) to what it is
-on whole images (1). Geirhos et al., 2018 (arXiv 1811.12231) used style transfer where this shuffles
-tiles; Xiao et al., 2020 (arXiv 2006.09994) had masks where this covers the centre.
+Geirhos et al., 2018 (arXiv 1811.12231) used style transfer where this shuffles tiles; Xiao et al.,
+2020 (arXiv 2006.09994) had masks where this covers the centre.
 """
 
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from selfsight.data.images import ImageSet, quiet
+from selfsight.diagnosis.shortcuts.permutation import sign_flip
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
 from selfsight.diagnosis.shortcuts.resampling import mean_interval
 from selfsight.diagnosis.shortcuts.shown import shown
@@ -35,9 +35,8 @@ class Stressed:
     version: str
     reading: Reading  # p: not corrected for other tests
     fall: Interval  # accuracy on whole images minus accuracy on these; paired
+    fall_p: float  # of a fall above 0 by chance (sign flips); not corrected for other tests
     beside: Interval | None  # this fall minus that of the first encoder; None for the first
-
-    right: Float64[np.ndarray, "images"]  # 1 where an image was read right
 
 
 def measure_stress(
@@ -74,13 +73,8 @@ def measure_stress(
                     version=version,
                     reading=read(given, truth, seed=seed),
                     fall=mean_interval(fall, seed=seed),
+                    fall_p=sign_flip(fall, seed=seed),
                     beside=None if first is fall else mean_interval(fall - first, seed=seed),
-                    right=right,
                 )
             )
     return found
-
-
-def told(stressed: Stressed, whole: Stressed) -> float:
-    """Return the share of the class that survives; NaN where whole images tell nothing either."""
-    return stressed.reading.share / whole.reading.share if whole.reading.p <= 0.05 else np.nan

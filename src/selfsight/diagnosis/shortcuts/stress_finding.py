@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 
 from selfsight.diagnosis.finding import Cell, Column, Finding, Picture, Row, Sheet, Table, Tone
 from selfsight.diagnosis.shortcuts.permutation import LEVEL, holm
-from selfsight.diagnosis.shortcuts.stress import WHOLE, Stressed, told
+from selfsight.diagnosis.shortcuts.stress import WHOLE, Stressed
 from selfsight.diagnosis.shortcuts.versions import VERSIONS
 from selfsight.diagnosis.shortcuts.wording import joined, percent, points, sure
 
@@ -19,8 +19,9 @@ MISSING = {
     "high pass": "colour and coarse structure",
     "grey": "colour",
     "background only": "the centre",
-    "centre only": "the background",
+    "centre only": "the surround",
 }
+ASKED = ("patches shuffled", "low pass", "grey")  # told in the sentence; the tables have all
 
 
 def background_tells(found: Sequence[Stressed]) -> tuple[bool, float]:
@@ -28,7 +29,7 @@ def background_tells(found: Sequence[Stressed]) -> tuple[bool, float]:
 
     The first encoder's p-values are corrected over the versions by Holm's method.
     """
-    own = [one for one in found if one.encoder == found[0].encoder and one.version != WHOLE]
+    own = _versions(found)
     p_values = holm([one.reading.p for one in own])
     covered, p = next(
         (one, p) for one, p in zip(own, p_values, strict=True) if one.version == "background only"
@@ -36,19 +37,32 @@ def background_tells(found: Sequence[Stressed]) -> tuple[bool, float]:
     return p <= LEVEL and covered.reading.share >= WORTH, p
 
 
+def sure_falls(found: Sequence[Stressed]) -> list[Stressed]:
+    """Return the first encoder's versions that surely cost accuracy, the largest fall first.
+
+    By sign flips, corrected over the versions by Holm's method.
+    """
+    own = _versions(found)
+    p_values = holm([one.fall_p for one in own])
+    falling = [one for one, p in zip(own, p_values, strict=True) if p <= LEVEL]
+    return sorted(falling, key=lambda one: -one.fall.value)
+
+
 def stress_finding(
     found: Sequence[Stressed], *, example: UInt8[np.ndarray, "3 side side"]
 ) -> Finding:
     """Return what was measured as a finding; `example` is an image to show the versions of."""
     encoders = list(dict.fromkeys(one.encoder for one in found))
-    own = {one.version: one for one in found if one.encoder == encoders[0]}
-    if own[WHOLE].reading.p > LEVEL:
+    whole = found[0]
+    assert whole.version == WHOLE
+    background, _ = background_tells(found)
+    tone: Tone = "neutral"
+    if whole.reading.p > LEVEL:
         word = "not readable"
         sentence = "The class is not even read from whole images: nothing can be taken away."
     else:
-        word, sentence = _told(own, found)
-    background, _ = background_tells(found)
-    tone: Tone = "doubtful" if background and word != "not readable" else "neutral"
+        word, sentence = _word(found), " ".join(_sentences(found))
+        tone = "doubtful" if background else "neutral"
     return Finding(
         name=NAME,
         title=TITLE,
@@ -61,53 +75,77 @@ def stress_finding(
             "probe": "linear, fitted on whole training images, asked about every version of the "
             "test images; strangeness of a version counts as well as what it lacks",
             "centre": "the central square of half the area stands in for the object: a proxy",
-            "images": own[WHOLE].reading.images,
+            "p": "permutation test for what is read, sign flips for falls, each corrected by "
+            "Holm's method over the versions",
+            "images": whole.reading.images,
         },
     )
 
 
-def _told(own: dict[str, Stressed], found: Sequence[Stressed]) -> tuple[str, str]:
-    falls = {name: own[name].fall for name in VERSIONS}
-    sure_falls = [name for name in VERSIONS if falls[name].low > 0]
-    parts = []
-    if sure_falls:
-        worst = max(("patches shuffled", "low pass", "grey"), key=lambda name: falls[name].value)
-        word = f"{MISSING[worst]} most" if falls[worst].low > 0 else "robust"
-        parts.append(
-            "Of the class that is read from whole images, "
-            + joined(
-                [
-                    f"{percent(min(1.0, max(0.0, told(own[name], own[WHOLE]))))} survives without "
-                    f"{MISSING[name]}"
-                    for name in ("patches shuffled", "low pass", "grey")
-                ]
-            )
-            + "."
-        )
-    else:
-        word = "robust"
-        parts.append("No version of the images costs accuracy for sure.")
+def _versions(found: Sequence[Stressed]) -> list[Stressed]:
+    return [one for one in found if one.encoder == found[0].encoder and one.version != WHOLE]
+
+
+def _word(found: Sequence[Stressed]) -> str:
+    """Return the answer in a word: what raises doubt before what does not."""
+    if background_tells(found)[0]:
+        return "surround tells"
+    falling = [MISSING[one.version] for one in sure_falls(found) if one.version in ASKED]
+    return f"needs {joined(falling)}" if falling else "no sure fall"
+
+
+def _sentences(found: Sequence[Stressed]) -> list[str]:
+    return [_of_falls(found), _of_background(found), *_of_supervised(found)]
+
+
+def _of_falls(found: Sequence[Stressed]) -> str:
+    """Return how far the probe's answers fall, against its answers to the same whole images."""
+    whole, falling = found[0].reading, sure_falls(found)
+    sure_of = [one for one in falling if one.version in ASKED]
+    unsure = [MISSING[name] for name in ASKED if name not in {one.version for one in falling}]
+    start = (
+        f"A probe reads {percent(whole.accuracy.value)} of whole held-out images right "
+        f"({percent(whole.chance)} by chance)"
+    )
+    drops = [f"{100 * one.fall.value:.0f} points without {MISSING[one.version]}" for one in sure_of]
+    none = f"without {joined(unsure, last='or')} no fall is sure"
+    if not drops:
+        return f"{start}; of the same images {none}."
+    told = f"{start}; of the same images it loses {joined(drops)}"
+    return f"{told}, and {none}." if unsure else f"{told}."
+
+
+def _of_background(found: Sequence[Stressed]) -> str:
     background, p = background_tells(found)
-    covered = own["background only"].reading
+    covered = next(one.reading for one in found if one.version == "background only")
+    read = (
+        f"With the centre covered it reads {percent(covered.accuracy.value)} "
+        f"({percent(covered.chance)} by chance; {sure(p)})"
+    )
     if background:
-        parts.append(
-            f"With the centre covered {percent(covered.accuracy.value)} are still read right "
-            f"({percent(covered.chance)} by chance; {sure(p)}): the background tells the class."
+        return (
+            f"{read}: what lies around the centre, the background or the rest of a large object, "
+            "tells the class."
         )
-    else:
-        parts.append("With the centre covered nothing is read beyond chance.")
+    return f"{read}, {'hardly' if p <= LEVEL else 'not surely'} more than chance."
+
+
+def _of_supervised(found: Sequence[Stressed]) -> list[str]:
     differ = [
         f"{points(one.beside.value)} points without {MISSING[one.version]} "
         f"({points(one.beside.low)} to {points(one.beside.high)})"
         for one in found
         if one.encoder == "supervised"
         and one.beside
-        and one.version in VERSIONS
+        and one.version != WHOLE
         and (one.beside.low > 0 or one.beside.high < 0)
     ]
-    if differ:
-        parts.append(f"A supervised network falls otherwise than this one: by {joined(differ)}.")
-    return word, " ".join(parts)
+    if not differ:
+        return []
+    return [
+        "The supervised network's fall minus this one's, where the 95 % interval leaves out 0 "
+        f"(not corrected for {len(MISSING)} versions): {joined(differ)}."
+    ]
 
 
 def _accuracies(found: Sequence[Stressed], encoders: Sequence[str]) -> Table:
