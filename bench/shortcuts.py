@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from selfsight.data.images import ImageSet, Labels
 from selfsight.diagnosis.shortcuts.audit import audit_views
+from selfsight.diagnosis.shortcuts.beyond import UNTRAINED, beyond_untrained
 from selfsight.diagnosis.shortcuts.cues import PLANTS, Cue
 from selfsight.diagnosis.shortcuts.nuisance import Labelled, measure_nuisances
 from selfsight.diagnosis.shortcuts.nuisance_finding import leaks
@@ -170,6 +171,27 @@ def planted(seed: int, *, there: bool, names: Sequence[str] = tuple(PLANTS)) -> 
     return found
 
 
+def beyond(seed: int, *, there: bool) -> Outcome:
+    """Is a cue followed more than from the untrained encoder: two draws alike, or a blind one?
+
+    Both follow the tint, which agrees with every label; each has random filters of its own, so that
+    this also tells how far two untrained encoders differ. Or (there) the untrained one is blind.
+    """
+    train, test = _parts(forms(seed, images=2 * MARKED))
+    tests = measure_cues(
+        {
+            "filters": partial(filters, seed=seed),
+            UNTRAINED: partial(filters, seed=seed + 500, grey=there),
+        },
+        [Cue("tint", CLASSES, STRENGTHS["tint"], seed=seed)],
+        train=train,
+        test=test,
+        reader=None,
+        seed=1000 * seed,
+    )
+    return {"beyond: tint": beyond_untrained(tests, seed=seed)["tint"].sure}
+
+
 def nuisance(seed: int, *, there: bool) -> Outcome:
     """Thirteen traits (six, three of them telling): what tells the class, what do features tell?"""
     images = forms(seed, images=TRAIN + TEST)
@@ -255,6 +277,7 @@ def twin(seed: int, *, there: bool) -> Outcome:
 
 TRIALS: dict[str, Callable[..., Outcome]] = {
     "planted": planted,
+    "beyond": beyond,
     "nuisance": nuisance,
     "stress": stress,
     "audit": audit,

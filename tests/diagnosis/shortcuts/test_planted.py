@@ -1,5 +1,6 @@
 """Encoders whose reliance is known: one reads the mark alone, one cannot see it."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from benched import bench
 
 from selfsight.data.images import ImageSet, Labels
+from selfsight.diagnosis.finding import Finding
 from selfsight.diagnosis.shortcuts.cues import Cue
 from selfsight.diagnosis.shortcuts.identity import identity
 from selfsight.diagnosis.shortcuts.planted import BLIND, READER, corrected, measure_cues
@@ -47,6 +49,29 @@ def test_reliance_and_presence_are_found_where_they_are_and_controls_hold() -> N
     assert "follow the corner mark in 100 %" in finding.sentence or "99 %" in finding.sentence
     assert {table.name for table in finding.tables} >= {"reliance", "presence", "shift", "identity"}
     assert finding.to_json()["protocol"]["strength"] == {"corner mark": 1.0}
+
+
+def test_reliance_is_a_fault_only_beyond_the_untrained_encoders() -> None:
+    def told(untrained: Callable[[np.ndarray], np.ndarray]) -> Finding:
+        found = measure_cues(
+            {"encoder": corner, "untrained": untrained}, [MARK], train=TRAIN, test=TEST,
+            reader=None, seed=0,
+        )  # fmt: skip
+        return planted_finding(found, example=TEST.batch(np.arange(1))[0])
+
+    as_much = told(corner)
+    assert (as_much.word, as_much.tone) == ("as untrained", "doubtful")
+    assert "no fault of the training" in as_much.sentence
+    (row,) = as_much.tables[0].rows
+    names = [column.name for column in as_much.tables[0].columns]
+    cells = dict(zip(names, row.cells, strict=True))
+    assert row.tone == "doubtful" and cells["over untrained"].value == 0
+    assert cells["p"] < 0.01 < cells["p over untrained"]  # the test of reliance stays
+
+    more = told(middle)
+    assert (more.word, more.tone) == ("reliance", "bad")
+    assert "Surely more often than from the untrained encoder" in more.sentence
+    assert "no fault of the training" not in more.sentence
 
 
 def test_a_network_trained_on_the_cue_is_the_positive_control() -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from selfsight.diagnosis.finding import Column, Row, Table, Tone
+from selfsight.diagnosis.finding import Cell, Column, Row, Table, Tone
+from selfsight.diagnosis.shortcuts.beyond import WORTH, Beyond
 from selfsight.diagnosis.shortcuts.planted import BLIND, READER, Corrected, CueTest
 
 ABOUT = {BLIND: "must be at chance", READER: "must follow"}
@@ -10,34 +11,56 @@ CONTROLS = (
     "The cue network was trained to tell the cue, and nothing else; blind is the encoder shown "
     "images without the cue."
 )
+DRAW = (
+    "The untrained encoder is one draw of random weights, and another differs: "
+    f"{100 * WORTH:.0f} points or more count."
+)
+OVER = (
+    Column("over untrained", "points", about="on the same images"),
+    Column("p over untrained", "p", about="sign flips"),
+)
 
 ByCue = Mapping[str, Mapping[str, CueTest]]  # what each encoder makes of each cue
 
 
 def tables_of(
-    tests: Sequence[CueTest], p_values: Mapping[str, Corrected], tones: Mapping[str, Tone]
+    tests: Sequence[CueTest],
+    p_values: Mapping[str, Corrected],
+    tones: Mapping[str, Tone],
+    more: Mapping[str, Beyond],
 ) -> list[Table]:
-    """Return the tables; p_values and tones are the first encoder's, by the cue's name."""
+    """Return the tables; the mappings are the first encoder's, by the cue's name.
+
+    more: its reliance beyond the untrained encoder's, empty if there is none.
+    """
     found: dict[str, dict[str, CueTest]] = {}
     for test in tests:
         found.setdefault(test.cue.name, {})[test.encoder] = test
     tables = [_presence(found, p_values), _shift(found), _identity(found, p_values)]
     if any(test.reliance for test in tests):
-        return [_reliance(found, p_values, tones), *tables]
+        return [_reliance(found, p_values, tones, more), *tables]
     return tables
 
 
-def _reliance(found: ByCue, p_values: Mapping[str, Corrected], tones: Mapping[str, Tone]) -> Table:
+def _reliance(
+    found: ByCue,
+    p_values: Mapping[str, Corrected],
+    tones: Mapping[str, Tone],
+    more: Mapping[str, Beyond],
+) -> Table:
     rows = []
     for cue, tests in found.items():
         decided = [test.reliance for test in tests.values()]
         first = decided[0]
         assert first is not None
-        cells = (one.follow if one else None for one in decided)
+        cells: list[Cell] = [one.follow if one else None for one in decided]
+        cells.append(p_values[cue].reliance)
+        if more:
+            cells += [more[cue].difference, more[cue].p]
         rows.append(
             Row(
                 cue,
-                (*cells, p_values[cue].reliance),
+                tuple(cells),
                 levels=(("chance", first.chance),),
                 tone=tones[cue],
             )
@@ -45,10 +68,10 @@ def _reliance(found: ByCue, p_values: Mapping[str, Corrected], tones: Mapping[st
     return Table(
         "reliance",
         "How often an answer follows the cue against the label",
-        _columns(found),
+        (*_columns(found), *(OVER if more else ())),
         tuple(rows),
         "Share of conflict images answered with the class that the cue stood for; "
-        f"95 % bootstrap interval over images. {CONTROLS}",
+        f"95 % bootstrap interval over images. {CONTROLS}" + (f" {DRAW}" if more else ""),
         "cue",
     )
 

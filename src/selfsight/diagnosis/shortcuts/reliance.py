@@ -14,7 +14,7 @@ serves as conflict images, as agreeing ones, and for reading the cue itself.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Float64, Int64
 
 from selfsight.data.images import ImageSet, Labels
 from selfsight.diagnosis.shortcuts.permutation import orders, p_value
@@ -34,6 +34,7 @@ class Reliance:
     agreeing: float  # accuracy where cue and label agree
     conflicting: float  # accuracy where they conflict
     conflicts: int  # images
+    follows: Float64[np.ndarray, "conflicts"]  # 1 where the answer to a conflict image follows
 
     @property
     def excess(self) -> float:
@@ -60,13 +61,8 @@ def reliance(predicted: Numbers, labels: Numbers, numbers: Numbers, *, seed: int
         agreeing=float((predicted == labels)[agree].mean()) if agree.any() else np.nan,
         conflicting=float((answers == own).mean()),
         conflicts=int(conflict.sum()),
+        follows=follows.astype(np.float64),
     )
-
-
-def followed(predicted: Numbers, labels: Numbers, numbers: Numbers) -> Bool[np.ndarray, "images"]:
-    """Return which answers follow the cue against the label."""
-    found: Bool[np.ndarray, "images"] = (predicted == numbers) & (numbers != labels)
-    return found
 
 
 def commonest(images: ImageSet, *, most: int) -> ImageSet:

@@ -22,7 +22,7 @@ from selfsight.data.images import ImageSet, quiet
 from selfsight.diagnosis.shortcuts import ties
 from selfsight.diagnosis.shortcuts.cues import Cue, planting
 from selfsight.diagnosis.shortcuts.reading import probed
-from selfsight.diagnosis.shortcuts.reliance import Reliance, followed, reliance
+from selfsight.diagnosis.shortcuts.reliance import Reliance, reliance
 from selfsight.diagnosis.shortcuts.resampling import mean_interval
 from selfsight.diagnosis.shortcuts.shown import shown, unchanged
 from selfsight.evaluation.embed import Encode, Progress
@@ -69,9 +69,7 @@ def measure_twins(
     seed, and returns an encoder. train, test: labelled images of at most `cue.kinds` classes.
     """
     assert len(learners) > 1
-    results: dict[str, list[tuple[Reliance, float, Float64[np.ndarray, "_conflicts"]]]] = {
-        name: [] for name in learners
-    }
+    results: dict[str, list[tuple[Reliance, float]]] = {name: [] for name in learners}
     for seed in seeds:
         taught = planted(train, cue, agreement=agreement, seed=seed)
         numbers = ties.to_nothing(len(test), kinds=cue.kinds, seed=seed + 1)
@@ -87,11 +85,12 @@ def measure_twins(
                 )
             )
             answers, plain = probed((fitted, taught.labels.index), asked, clean, seed=seed)
-            follows = followed(answers, truth, numbers)[numbers != truth].astype(np.float64)
             found = reliance(answers, truth, numbers, seed=seed)
-            results[name].append((found, float((plain == truth).mean()), follows))
+            results[name].append((found, float((plain == truth).mean())))
     first, second = list(results.values())[:2]
-    differences = [one[2] - other[2] for one, other in zip(first, second, strict=True)]
+    differences = [
+        one.follows - other.follows for (one, _), (other, _) in zip(first, second, strict=True)
+    ]
     return Twins(
         cue=cue,
         agreement=agreement,
