@@ -71,7 +71,7 @@ def test_an_encoder_is_diagnosed_on_one_page_and_in_one_file(images, cache, tmp_
     assert [row["name"] for row in rows] == [measure.name for measure in ALL]
     for row in rows:
         assert {"Range", "Called good", "Blind to", "Source"} <= set(row["facts"])
-        assert set(row["cells"]) == {"encoder", "untrained", "pixels", "over untrained"}
+        assert set(row["cells"]) == {"encoder", "untrained", "pixels", "over untrained", "p"}
         assert row["name"] in page
     assert "SimCLR's" in content["findings"]["quality"]["protocol"]["views"]
     with pytest.raises(UserError, match="there are: collapse, quality, planted_cues"):
@@ -86,7 +86,7 @@ def test_the_untrained_twin_of_an_untrained_encoder_is_not_clearly_different(
         encoder(), images, out=tmp_path / "d", cache=cache, tests="quality", quiet=True
     )
     rows = found.finding("quality").tables[0].rows
-    assert all(row.cells[-1].value == 0 for row in rows if np.isfinite(row.cells[0].value))
+    assert all(row.cells[-2].value == 0 for row in rows if np.isfinite(row.cells[0].value))
     assert "Better" not in found.finding("quality").sentence
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from test_spread import gaussian
 
-from selfsight.diagnosis.jackknife import groups_of, jackknife_interval, left_out
+from selfsight.diagnosis.jackknife import groups_of, jackknife_interval, jackknife_p, left_out
 from selfsight.diagnosis.measures import MEASURES, Sample, part_of
 
 
@@ -20,6 +20,16 @@ def test_the_interval_of_a_mean_is_the_textbooks():
     assert found.value == pytest.approx(values.mean())
     assert found.high - found.value == pytest.approx(2.262 * error)
     assert found.value - found.low == pytest.approx(2.262 * error)
+
+
+def test_p_is_at_its_level_where_the_interval_ends_at_0():
+    without = np.random.default_rng(0).normal(size=10)
+    interval = jackknife_interval(0.0, without)
+    assert jackknife_p(interval.high, without) == pytest.approx(0.05, abs=1e-4)
+    assert jackknife_p(-interval.high, without) == pytest.approx(0.05, abs=1e-4)
+    assert jackknife_p(0.0, without) == 1
+    assert jackknife_p(0.0, np.zeros(10)) == 1 and jackknife_p(0.1, np.full(10, 0.1)) == 0
+    assert np.isnan(jackknife_p(np.nan, np.full(10, np.nan)))
 
 
 def test_groups_are_equal_and_drawn_by_the_seed():

@@ -36,6 +36,23 @@ def left_out(
 
 def jackknife_interval(value: float, without: Float[np.ndarray, "groups"]) -> Interval:
     """Return a value with its 95 % interval; the ends are NaN where a value without a group is."""
-    count = len(without)
-    deviation = float(np.sqrt((count - 1) / count * np.square(without - without.mean()).sum()))
+    deviation = _deviation(without)
     return Interval(value, value - QUANTILE * deviation, value + QUANTILE * deviation)
+
+
+def jackknife_p(value: float, without: Float[np.ndarray, "groups"]) -> float:
+    """Return the two-sided p-value of a value that is 0 but for the choice of images.
+
+    From the same deviation and t distribution as the interval; NaN where a value is NaN.
+    """
+    from scipy.special import stdtr  # comes with scikit-learn
+
+    deviation = _deviation(without)
+    if deviation == 0:
+        return float(value == 0)
+    return 2 * float(stdtr(len(without) - 1, -abs(value) / deviation))
+
+
+def _deviation(without: Float[np.ndarray, "groups"]) -> float:
+    count = len(without)
+    return float(np.sqrt((count - 1) / count * np.square(without - without.mean()).sum()))

@@ -2,10 +2,12 @@
 
 The values depend on the number of images, the width and the views. Two encoders can be compared if
 all three are equal, which is why the untrained twin is measured on the same images and the same
-views, and the difference from it has an interval of its own.
+views, and the difference from it has an interval of its own. Whether that is better or worse is
+said after a correction for so many comparisons. Cluster stability has no such test: its halvings
+overlap, so what is said is in how many of them it is higher.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +15,14 @@ import torch
 from jaxtyping import Bool, Float
 
 from selfsight.diagnosis.clusters import HALVINGS, cluster_stability
-from selfsight.diagnosis.finding import Column, Finding, Row, Table
-from selfsight.diagnosis.jackknife import GROUPS, groups_of, jackknife_interval, left_out
+from selfsight.diagnosis.finding import Cell, Column, Finding, Row, Table
+from selfsight.diagnosis.jackknife import (
+    GROUPS,
+    groups_of,
+    jackknife_interval,
+    jackknife_p,
+    left_out,
+)
 from selfsight.diagnosis.measures import (
     ALL,
     MEASURES,
@@ -23,7 +31,8 @@ from selfsight.diagnosis.measures import (
     Sample,
     part_of,
 )
-from selfsight.evaluation.interval import Interval
+from selfsight.evaluation.interval import LEVEL, Interval
+from selfsight.evaluation.seeds import holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +62,24 @@ def quality(
         progress("measuring without labels", done, len(names))
         found[name] = measured(samples[name], seed=seed)
     progress("measuring without labels", len(names), len(names))
-    columns = [*(Column(name, drawn=True) for name in names), Column("over untrained")]
+    columns = [
+        *(Column(name, drawn=True) for name in names),
+        Column("over untrained"),
+        Column("p", "p", about="of better or worse"),
+    ]
+    p_values = better_or_worse(found["encoder"], found["untrained"])
     rows = []
     for place, measure in enumerate(ALL):
         cells = [found[name][place].interval for name in names]
         over = _difference(measure, found["encoder"][place], found["untrained"][place])
-        rows.append(_row(measure, (*cells, over), samples["encoder"]))
+        p = p_values.get(measure.name)
+        rows.append(_row(measure, (*cells, over, p), samples["encoder"]))
     return Finding(
         "quality",
         "Quality without labels",
         "measured",
         "neutral",
-        _sentence(found),
+        _sentence(found["encoder"], found["untrained"]),
         tables=(Table("measures", "Measures", tuple(columns), tuple(rows), _caption(), "measure"),),
         protocol=_protocol(samples, views=views, seed=seed),
     )
@@ -98,28 +113,51 @@ def _extent(values: Float[np.ndarray, "parts"]) -> Interval:
     return Interval(float(values.mean()), float(values.min()), float(values.max()))
 
 
-def _sentence(found: Mapping[str, list[Found]]) -> str:
+def better_or_worse(one: Sequence[Found], other: Sequence[Found]) -> dict[str, float]:
+    """Return the p-value of each measure's difference in what it calls good, by its name.
+
+    Corrected over the measures by Holm's method; NaN where one could not be measured. Cluster
+    stability is not among them. one, other: as `measured` returns them.
+    """
+    p_values = {}
+    for measure, found, beside in zip(MEASURES, one, other, strict=False):
+        gain = measure.gain(found.interval.value) - measure.gain(beside.interval.value)
+        gains = [
+            measure.gain(value) - measure.gain(less)
+            for value, less in zip(found.spread, beside.spread, strict=True)
+        ]
+        p_values[measure.name] = jackknife_p(gain, np.array(gains))
+    return dict(zip(p_values, holm(list(p_values.values())), strict=True))
+
+
+def _sentence(one: Sequence[Found], other: Sequence[Found]) -> str:
     """Return what the measures say against the untrained twin, without adding them up."""
-    warning = (
+    said: dict[str, list[str]] = {"Better": [], "Worse": [], "Not surely different": []}
+    for place, (name, p) in enumerate(better_or_worse(one, other).items()):
+        gain = MEASURES[place].gain
+        if not p <= 1 - LEVEL:
+            said["Not surely different"].append(name)
+        elif gain(one[place].interval.value) > gain(other[place].interval.value):
+            said["Better"].append(name)
+        else:
+            said["Worse"].append(name)
+    parts = [f"{how}: {', '.join(names)}." for how, names in said.items() if names]
+    return (
+        "Against its untrained twin, by what each measure calls good, corrected for "
+        f"{len(MEASURES)} comparisons. {' '.join(parts)} {_stability(one[-1], other[-1])} "
         "No measure is a verdict, and none sees a shortcut: compare encoders of one width on equal "
         "images and views, and believe a probe on a few labels more."
     )
-    said: dict[str, list[str]] = {"Better": [], "Worse": [], "Not clearly different": []}
-    for measure, one, other in zip(ALL, found["encoder"], found["untrained"], strict=True):
-        difference = _difference(measure, one, other)
-        if not (difference.low > 0 or difference.high < 0):
-            said["Not clearly different"].append(measure.name)
-        elif measure.gain(one.interval.value) > measure.gain(other.interval.value):
-            said["Better"].append(measure.name)
-        else:
-            said["Worse"].append(measure.name)
-    parts = [f"{how}: {', '.join(names)}." for how, names in said.items() if names]
-    return (
-        f"Against its untrained twin, by what each measure calls good. {' '.join(parts)} {warning}"
-    )
 
 
-def _row(measure: Measure, cells: tuple[Interval, ...], sample: Sample) -> Row:
+def _stability(one: Found, other: Found) -> str:
+    if not np.isfinite(one.spread + other.spread).all():
+        return "Cluster stability could not be measured."
+    higher = int((one.spread > other.spread).sum())
+    return f"Clusters are more stable in {higher} of {len(one.spread)} halvings."
+
+
+def _row(measure: Measure, cells: tuple[Cell, ...], sample: Sample) -> Row:
     part = sample.features if measure.of == "features" else sample.views
     images, dim = len(part), part.shape[-1]
     facts = (
@@ -137,7 +175,9 @@ def _caption() -> str:
         f"In brackets: 95 % intervals by leaving out each of {GROUPS} groups of images (jackknife, "
         f"paired for the difference); for cluster stability the least and greatest of {HALVINGS} "
         "halvings. The choice of images is in them, the spread over training runs is not. Each "
-        "interval is for itself: of so many, one may miss by chance. "
+        "interval is for itself: of so many, one may miss by chance. p is of the same paired "
+        "difference, in what the measure calls good, corrected over the measures by Holm's method; "
+        "the halvings overlap, so that cluster stability has none. "
         "Compare values only at equal numbers of images, equal widths and equal views."
     )
 

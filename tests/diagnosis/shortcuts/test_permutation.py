@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from selfsight.diagnosis.shortcuts.permutation import holm, orders, p_value, sign_flip
+from selfsight.diagnosis.shortcuts.permutation import orders, p_value, sign_flip
 from selfsight.diagnosis.shortcuts.reading import probed, read
+from selfsight.evaluation.seeds import holm
 
 
 def test_orders_keep_what_there_is_and_stay_within_strata() -> None:

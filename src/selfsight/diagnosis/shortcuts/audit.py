@@ -19,13 +19,14 @@ import numpy as np
 from jaxtyping import Int64
 
 from selfsight.data.images import ImageSet, quiet
-from selfsight.diagnosis.shortcuts.permutation import LEVEL, holm, sign_flip
+from selfsight.diagnosis.shortcuts.permutation import LEVEL, sign_flip
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
 from selfsight.diagnosis.shortcuts.resampling import mean_interval
 from selfsight.diagnosis.shortcuts.shown import Reader, shown, viewed
 from selfsight.diagnosis.shortcuts.wording import joined
 from selfsight.evaluation.embed import Progress
 from selfsight.evaluation.interval import Interval
+from selfsight.evaluation.seeds import holm
 from selfsight.views.augmentation import Augmentation
 
 JITTER = ("brightness", "contrast", "saturation", "hue")

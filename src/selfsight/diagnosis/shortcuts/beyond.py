@@ -14,10 +14,11 @@ WORTH some points before it counts; that threshold is ours.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfsight.diagnosis.shortcuts.permutation import LEVEL, holm, sign_flip
+from selfsight.diagnosis.shortcuts.permutation import LEVEL, sign_flip
 from selfsight.diagnosis.shortcuts.planted import CueTest
 from selfsight.diagnosis.shortcuts.resampling import mean_interval
 from selfsight.evaluation.interval import Interval
+from selfsight.evaluation.seeds import holm
 
 UNTRAINED = "untrained"
 WORTH = 0.1  # of the conflict images, from which a difference counts

@@ -22,10 +22,10 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from selfsight.diagnosis.shortcuts.bins import Binned, binned
-from selfsight.diagnosis.shortcuts.permutation import holm
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
 from selfsight.diagnosis.shortcuts.traits import Trait
 from selfsight.evaluation.interval import Interval, difference_interval
+from selfsight.evaluation.seeds import holm
 
 GUESSED, READ = 10, 4  # kinds of a trait: to guess the class from it; to read it from features
 MOST_NAMED = 3  # classes that a leak gives away

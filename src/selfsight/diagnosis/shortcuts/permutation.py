@@ -8,11 +8,12 @@ whatever the distribution (Phipson and Smyth, 2010, arXiv 1603.05766).
 Shuffling within strata asks the same of answers whose connection with the stratum is no news: do
 features tell the brightness beyond what the class tells?
 
-Of many tests some are extreme by chance. `holm` corrects: over the whole family the probability of
-any false alarm stays below the level, whatever the tests have to do with one another (Holm, 1979).
+Of many tests some are extreme by chance. Holm's method (`evaluation.seeds.holm`) corrects: over the
+whole family the probability of any false alarm stays below the level, whatever the tests have to do
+with one another (Holm, 1979).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -68,14 +69,3 @@ def sign_flip(
         for start in range(0, permutations, most)
     ]
     return p_value(float(differences.sum()), np.concatenate(sums))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values corrected for being several, in their order; none above 1."""
-    order = np.argsort(p_values, kind="stable")
-    corrected = [1.0] * len(p_values)
-    largest = 0.0
-    for rank, place in enumerate(order.tolist()):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = largest
-    return corrected

@@ -24,13 +24,13 @@ from selfsight.data.images import ImageSet, quiet
 from selfsight.diagnosis.shortcuts.cues import Cue, planting
 from selfsight.diagnosis.shortcuts.design import Design, Features, Numbers, Seen
 from selfsight.diagnosis.shortcuts.identity import Identity, identity
-from selfsight.diagnosis.shortcuts.permutation import holm
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
 from selfsight.diagnosis.shortcuts.reliance import Reliance, reliance
 from selfsight.diagnosis.shortcuts.resampling import percentiles, resampled_means
 from selfsight.diagnosis.shortcuts.shown import Reader, shown
 from selfsight.evaluation.embed import Encode, Progress
 from selfsight.evaluation.interval import Interval
+from selfsight.evaluation.seeds import holm
 
 BLIND, READER = "blind", "cue network"
 KINDS = 4  # numbers of a cue, and classes in the test of reliance, at most

@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from selfsight.diagnosis.finding import Cell, Column, Finding, Picture, Row, Sheet, Table, Tone
-from selfsight.diagnosis.shortcuts.permutation import LEVEL, holm
+from selfsight.diagnosis.shortcuts.permutation import LEVEL
 from selfsight.diagnosis.shortcuts.stress import WHOLE, Stressed
 from selfsight.diagnosis.shortcuts.versions import VERSIONS
 from selfsight.diagnosis.shortcuts.wording import joined, percent, points, sure
+from selfsight.evaluation.seeds import holm
 
 NAME, TITLE = "stress", "What the class is read from"
 WORTH = 0.05  # share of the way from chance to certainty from which the background tells the class
