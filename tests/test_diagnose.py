@@ -149,6 +149,39 @@ def test_twins_are_trained_with_labels_and_without(images, cache, tmp_path):
     assert [column.name for column in stress.tables[0].columns][-1] == "supervised"
 
 
+def test_a_stopped_diagnosis_goes_on_and_ends_alike(images, cache, tmp_path, monkeypatch):
+    given = {"cache": cache, "tests": "nuisances,stress", "quiet": True}
+    whole = selfsight.diagnose(encoder(), images, out=tmp_path / "whole", **given)
+
+    out = tmp_path / "stopped"
+    with monkeypatch.context() as once:
+        once.setattr("selfsight.examination.asking.stressed", _stop)
+        with pytest.raises(KeyboardInterrupt, match=r"1 of 2 tests.*the same command goes on"):
+            selfsight.diagnose(encoder(), images, out=out, **given)
+    assert not (out / "report.html").exists()
+    for other in ({"seed": 1}, {"tests": "stress"}, {"labels": "none"}):
+        with pytest.raises(UserError, match=r"was begun with .*choose another --out"):
+            selfsight.diagnose(encoder(), images, out=out, **given | other)
+
+    monkeypatch.setattr("selfsight.examination.asking.nuisances", _stop)  # done already
+    monkeypatch.setattr("selfsight.examination.samples_of", _stop)  # no test left needs them
+    found = selfsight.diagnose(encoder(), images, out=out, **given)
+    assert found.to_json() == whole.to_json()
+    pages = [(tmp_path / name / "report.html").read_text() for name in ("whole", "stopped")]
+    assert pages[0] == pages[1]
+    assert not (out / "parts").exists()
+
+
+def _refused(*words: object, **given: object) -> str:
+    with pytest.raises(UserError) as refused:
+        selfsight.diagnose(*words, **given, quiet=True)  # type: ignore[arg-type]
+    return str(refused.value)
+
+
+def _stop(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_mistakes_are_one_line_and_leave_nothing(images, cache, tmp_path, capsys):
     out = tmp_path / "d"
 
@@ -163,6 +196,8 @@ def test_mistakes_are_one_line_and_leave_nothing(images, cache, tmp_path, capsys
     assert "holds no run" in said(str(tmp_path / "empty"), str(images))
     nearest = said(str(tmp_path / "empty"), str(images), "--tests", "qualty")
     assert "did you mean 'quality'" in nearest
+    assert "there are: all" in said(str(tmp_path / "empty"), str(images), "--tests", "none,all")
+    assert "lies in the image folder" in _refused(encoder(), images, out=images / "d", cache=cache)
     assert "no test is named" in said(str(tmp_path / "empty"), str(images), "--tests", ",")
     full = tmp_path / "full"
     full.mkdir()

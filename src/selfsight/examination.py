@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from selfsight.diagnosis.asking import Subject
 from selfsight.diagnosis.finding import Finding
 from selfsight.diagnosis.frozen import collapse_finding
 from selfsight.diagnosis.quality import quality
-from selfsight.diagnosis.sampling import samples_of
+from selfsight.diagnosis.sampling import check_enough, samples_of
 from selfsight.errors import UserError, suggest
 from selfsight.evaluation.embed import Encode, encoder_function
 from selfsight.evaluation.pixels import pixel_features
@@ -28,6 +28,8 @@ from selfsight.views.presets import EachOf, simclr, two_views
 PIXELS = 16  # px: 768 numbers, a width of the order of an encoder's
 TWIN_BATCH = 128
 TESTS = ("collapse", "quality", "planted_cues", "nuisances", "stress", "views", "twins")
+
+Keep = Callable[[str, Callable[[], Finding]], Finding]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,20 @@ class Examination:
     seed: int
     progress: Callable[[str, int, int], None]
 
-    def findings(self) -> list[Finding]:
-        """Return a finding for each test, in the order of TESTS."""
+    def findings(self, keep: Keep) -> list[Finding]:
+        """Return a finding for each test, in the order of TESTS.
+
+        keep: returns the finding of a test, made now if it is not kept from before.
+        """
+        check_enough(self.images)
         views = self._views()
         device = str(self.encoder.mean.device)
         encoders: dict[str, Encode] = {
             "encoder": encoder_function(self.encoder, device),
             "untrained": encoder_function(untrained(self.encoder, seed=self.seed), device),
         }
-        samples = samples_of(
+        samples = partial(
+            samples_of,
             encoders | {"pixels": partial(pixel_features, side=PIXELS)},
             self.images,
             make_views=views,
@@ -63,7 +70,7 @@ class Examination:
         )
         subject = Subject(
             encoders=encoders,
-            samples=samples,
+            samples=cache(samples),
             images=self.images,
             augmentations=views.augmentations,
             learners=self._learners() if "twins" in self.tests else {},
@@ -79,19 +86,20 @@ class Examination:
             "views": asking.views,
             "twins": asking.twins,
         }
-        return [answer[name](subject) for name in TESTS if name in self.tests]
+        return [keep(name, partial(answer[name], subject)) for name in TESTS if name in self.tests]
 
     def _collapse(self, subject: Subject) -> Finding:
         verdict = self.run.evidence.get("verdict", {}) if self.run else {}
         said = str(verdict["sentence"]) if verdict.get("word") == "collapsed" else ""
-        features = [subject.samples[name].features for name in ("encoder", "untrained")]
+        samples = subject.samples()
+        features = [samples[name].features for name in ("encoder", "untrained")]
         return collapse_finding(*features, trained=said)
 
     def _quality(self, subject: Subject) -> Finding:
         whose = "SimCLR's, the default without a run"
         if self.run:
             whose = f"those of the run's method, {self.run.settings.method}"
-        return quality(subject.samples, views=whose, seed=self.seed, progress=self.progress)
+        return quality(subject.samples(), views=whose, seed=self.seed, progress=self.progress)
 
     def _views(self) -> EachOf:
         """Return what makes the views of the run's method, or SimCLR's where there is no run."""
@@ -134,8 +142,8 @@ def chosen_tests(tests: str, *, twin: bool) -> tuple[str, ...]:
     UserError for an unknown name.
     """
     names = {name.strip() for name in tests.split(",") if name.strip()}
-    if names == {"all"}:
-        names = set(TESTS) - {"twins"}
+    if "all" in names:
+        names = names - {"all"} | set(TESTS) - {"twins"}
     for name in names:
         if name not in TESTS:
             raise UserError(

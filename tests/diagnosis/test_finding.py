@@ -3,10 +3,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from made_up_finding import made_up
 
 from selfsight.diagnosis.finding import Column, Row, Table, cell_text, not_measured
+from selfsight.diagnosis.finding_arrays import finding_from_arrays, finding_to_arrays
 from selfsight.evaluation.interval import Interval
 
 
@@ -61,3 +63,14 @@ def test_a_row_must_have_a_cell_for_every_column():
 def test_what_could_not_be_asked_says_why():
     found = not_measured("twin", "Twin", why="It needs labels.")
     assert found.lines() == ["Twin: not measured", "  It needs labels."]
+
+
+def test_a_finding_comes_back_whole_from_arrays(tmp_path):
+    finding = made_up()
+    np.savez(tmp_path / "finding.npz", **finding_to_arrays(finding))
+    with np.load(tmp_path / "finding.npz") as file:
+        back = finding_from_arrays(dict(file))
+    assert back.lines() == finding.lines() and back.to_json() == finding.to_json()
+    assert repr(back) == repr(finding)  # NaN is not equal to itself
+    (tile, _) = back.sheets[0].rows[0][1]
+    assert (tile.pixels == finding.sheets[0].rows[0][1][0].pixels).all()

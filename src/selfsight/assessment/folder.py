@@ -27,6 +27,7 @@ from selfsight.assessment.plan import Cell
 from selfsight.data.images import ImageSet
 from selfsight.errors import UserError
 from selfsight.formats.encoder_file import writing
+from selfsight.kept import same_plan
 from selfsight.nets.encoder import Encoder
 
 PLAN = "plan.json"
@@ -40,7 +41,7 @@ class Folder:
         self.path = path
         asked = json.loads(json.dumps(plan))  # tuples become lists, as in the file
         if (path / PLAN).is_file():
-            _same(json.loads((path / PLAN).read_text("utf-8")), asked, path=path)
+            same_plan(json.loads((path / PLAN).read_text("utf-8")), asked, path=path)
         else:
             _vacant(path)
             with writing(path):
@@ -151,15 +152,6 @@ def fingerprint_of_images(images: ImageSet) -> str:
         text = f"{path}\0{names[label] if label >= 0 else ''}\n"
         found.update(text.encode("utf-8", "surrogateescape"))
     return found.hexdigest()[:16]
-
-
-def _same(kept: Mapping[str, Any], asked: Mapping[str, Any], *, path: Path) -> None:
-    for name in sorted({*kept, *asked}):
-        if kept.get(name) != asked.get(name):
-            raise UserError(
-                f"{path} was begun with {name} {kept.get(name)}, not {asked.get(name)}; "
-                "choose another --out, or ask for the same"
-            )
 
 
 def _vacant(path: Path) -> None:

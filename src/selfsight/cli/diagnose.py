@@ -31,7 +31,8 @@ def diagnose(
     images
         A folder of images, or the name of an image set; best one that training did not see.
     out
-        A new folder for report.html and diagnosis.json.
+        A new folder for report.html and diagnosis.json. A diagnosis that was stopped goes on with
+        the same command, after the last finished test.
     labels
         auto: class folders if there are any; none; or a CSV file with columns path,label.
     tests

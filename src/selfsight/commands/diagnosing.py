@@ -4,13 +4,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfsight.commands.files import cache_folder, write_whole
+from selfsight.commands.files import apart, cache_folder, write_whole
 from selfsight.commands.loading import encoder_of
-from selfsight.errors import UserError
+from selfsight.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from selfsight.diagnosis.finding import Finding
     from selfsight.diagnosis.whole import Diagnosis
+    from selfsight.display import Display
     from selfsight.examination import Examination
+    from selfsight.kept import Kept
     from selfsight.nets.encoder import Encoder
 
 
@@ -19,7 +24,7 @@ def diagnose(
     images: str | Path,
     *,
     out: str | Path,
-    labels: str = "auto",
+    labels: str | Path = "auto",
     tests: str = "all",
     twin: bool = False,
     twin_steps: int = 200,
@@ -30,10 +35,11 @@ def diagnose(
     """Ask what is wrong with a frozen encoder, write the answers and return them.
 
     encoder: a run's directory, an encoder file, or an `Encoder`. images: a folder (or a named set),
-    best one that training did not see. out: a new folder for report.html and diagnosis.json. tests:
-    all, or some of collapse, quality, planted_cues, nuisances, stress, views, twins with commas
-    between them. twin: train a network with labels and one without, `twin_steps` each, on images
-    with a planted cue, and ask who relies on it more.
+    best one that training did not see. out: a new folder for report.html and diagnosis.json, or
+    that of a diagnosis that was stopped: it goes on after the last finished test. labels: auto,
+    none, or a CSV file. tests: all, or some of collapse, quality, planted_cues, nuisances, stress,
+    views, twins with commas between them. twin: train a network with labels and one without,
+    `twin_steps` each, on images with a planted cue, and ask who relies on it more.
 
     Everything is measured beside the untrained twin. Views are those of the run's own method, or
     SimCLR's where no run is given.
@@ -44,33 +50,84 @@ def diagnose(
     from selfsight.diagnosis.whole import Diagnosis
     from selfsight.display import Display
     from selfsight.examination import Examination, chosen_tests, run_of
-    from selfsight.run import vacant
+    from selfsight.kept import Kept
 
     target = Path(out)
-    vacant(target)
     chosen = chosen_tests(tests, twin=twin)
     if twin_steps < 1:
         raise UserError(f"twin_steps is {twin_steps}; it must be at least 1")
-    network, display = encoder_of(encoder), Display(quiet=quiet)
-    examination = Examination(
-        encoder=network,
-        run=run_of(encoder),
-        images=open_images(
-            str(images),
-            size=network.image_size,
-            labels=labels,
-            cache=cache_folder(cache),
+    apart(str(images), target)
+    Kept.check_place(target)
+    with Display(quiet=quiet) as display:
+        network = encoder_of(encoder)
+        examination = Examination(
+            encoder=network,
+            run=run_of(encoder),
+            images=open_images(
+                str(images),
+                size=network.image_size,
+                labels=str(labels),
+                cache=cache_folder(cache),
+                progress=display.phase,
+            ),
+            tests=chosen,
+            twin_steps=twin_steps,
+            seed=seed,
             progress=display.phase,
-        ),
-        tests=chosen,
-        twin_steps=twin_steps,
-        seed=seed,
-        progress=display.phase,
-    )
-    diagnosis = Diagnosis(target, _about(examination), tuple(examination.findings()))
-    _write(diagnosis, examination)
-    display.end()
+        )
+        kept = Kept(target, plan=_plan(examination))
+        diagnosis = Diagnosis(target, _about(examination), _findings(examination, kept, display))
+        _write(diagnosis, examination)
+        kept.clear()
     return diagnosis
+
+
+def _findings(
+    examination: "Examination", kept: "Kept", display: "Display"
+) -> "tuple[Finding, ...]":
+    """Return a finding for each test; those that are kept from before are not made again."""
+    from selfsight.diagnosis.finding_arrays import finding_from_arrays, finding_to_arrays
+
+    if kept.names():
+        display.say(
+            f"{len(kept.names())} of {len(examination.tests)} tests are in {kept.path}; the others "
+            "follow"
+        )
+
+    def keep(name: str, make: "Callable[[], Finding]") -> "Finding":
+        arrays = kept.read(name)
+        if arrays is not None:
+            return finding_from_arrays(arrays)
+        found = make()
+        kept.write(name, finding_to_arrays(found))
+        return found
+
+    try:
+        return tuple(examination.findings(keep))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted with {len(kept.names())} of {len(examination.tests)} tests in "
+            f"{kept.path}; the same command goes on from there"
+        ) from None
+
+
+def _plan(examination: "Examination") -> dict[str, Any]:
+    """Return all that a finding depends on."""
+    from selfsight import __version__
+    from selfsight.assessment.folder import fingerprint, fingerprint_of_images
+
+    run = examination.run
+    return {
+        "selfsight": __version__,
+        "weights": fingerprint(examination.encoder),
+        "images": examination.images.root,
+        "image names and labels": fingerprint_of_images(examination.images),
+        "method": run.settings.method if run else None,
+        "method settings": dict(run.method_settings) if run else {},
+        "tests": list(examination.tests),
+        "twin steps": examination.twin_steps,
+        "seed": examination.seed,
+    }
 
 
 def _write(diagnosis: "Diagnosis", examination: "Examination") -> None:

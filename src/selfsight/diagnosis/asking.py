@@ -42,12 +42,13 @@ TWIN_CUE, AGREEMENT = "corner mark", 0.9
 class Subject:
     """What is asked about.
 
-    encoders: "encoder" first, then "untrained", and "supervised" where there is one. samples: of
-    these. learners: two ways of learning from planted images, none if twins are not wanted.
+    encoders: "encoder" first, then "untrained", and "supervised" where there is one. samples: gives
+    the features of these, computed when first asked for. learners: two ways of learning from
+    planted images, none if twins are not wanted.
     """
 
     encoders: Mapping[str, Encode]
-    samples: Mapping[str, Sample]
+    samples: Callable[[], Mapping[str, Sample]]
     images: ImageSet
     augmentations: tuple[Augmentation, ...]
     learners: Mapping[str, Learn]
@@ -103,9 +104,10 @@ def nuisances(subject: Subject) -> Finding:
     if len(images) < LEAST:
         return not_measured(files.NAME, files.TITLE, why=_too_few(images))
     training, test = split(len(images), fraction=0.5, seed=subject.seed)
+    samples = subject.samples()
     found = measure_nuisances(
         traits_of(images, progress=subject.progress),
-        *(subject.samples[name].features.numpy() for name in ("encoder", "untrained")),
+        *(samples[name].features.numpy() for name in ("encoder", "untrained")),
         labels=Labelled(images.labels.index, images.labels.names),
         training=training,
         test=test,

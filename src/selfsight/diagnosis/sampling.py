@@ -40,10 +40,7 @@ def samples_of(
     views count (a teacher's crops, not its small ones). Raises UserError for fewer than 20 images,
     or if features are not finite numbers.
     """
-    if len(images) < LEAST:
-        raise UserError(
-            f"{images.root} has {len(images)} readable images; a diagnosis needs at least {LEAST}"
-        )
+    check_enough(images)
     order = drawn_rows(len(images), seed=seed)
     total = len(order)
     whole: dict[str, list[Tensor]] = {name: [] for name in encoders}
@@ -60,6 +57,14 @@ def samples_of(
                 seen[name].append(torch.stack(found, dim=1))
     progress("embedding images and views", total, total)
     return {name: _sample(name, whole[name], seen[name]) for name in encoders}
+
+
+def check_enough(images: ImageSet) -> None:
+    """Raise UserError if there are too few images for any measure to mean something."""
+    if len(images) < LEAST:
+        raise UserError(
+            f"{images.root} has {len(images)} readable images; a diagnosis needs at least {LEAST}"
+        )
 
 
 def drawn_rows(n: int, *, seed: int) -> Int64[np.ndarray, "rows"]:
