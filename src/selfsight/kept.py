@@ -11,7 +11,7 @@ When the whole is written, the parts are removed. Names are the caller's own, ne
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,14 @@ class Kept:
             partial.replace(self._folder / f"{name}.npz")
         except OSError as error:
             raise UserError(f"cannot write to {self.path}: {error.strerror}") from error
+
+    def once(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return a part; it is made, and kept, unless it is finished already."""
+        found = self.read(name)
+        if found is None:
+            self.write(name, made := make())
+            return made
+        return found
 
     def names(self) -> set[str]:
         """Return the names of the finished parts."""

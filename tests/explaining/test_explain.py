@@ -97,7 +97,9 @@ def test_two_encoders_stand_side_by_side(folder: Path, file: Path, tmp_path: Pat
     )
     assert [side.name for side in found.encoders] == ["small (convnet, simclr)", "convnet"]
     assert found.encoders[1].checked["gradcam"].maps.values.shape == (2, 24, 24)
-    assert all(line.startswith(("small", "convnet: ")) for line in found.lines())
+    *told, cut = found.lines()
+    assert all(line.startswith(("small", "convnet: ")) for line in told)
+    assert "not square" in cut
     page = found.report.read_text()
     assert page.count('class="who">small (convnet, simclr)') == 2
     assert "put the same places first" in page
@@ -183,6 +185,87 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     for part in parts:
         assert part in line
     assert not out.exists()
+
+
+def test_image_files_are_explained_one_by_one_and_what_was_cut_is_told(
+    folder: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = next(folder.glob("*/1.png"))
+    plain = next(folder.glob("*/0.png"))
+    words = ["explain", str(file), "--maps", "gradcam", "--cache", str(tmp_path / "c")]
+    assert main([*words, str(wide), "--out", str(tmp_path / "one")]) == 0
+    told = capsys.readouterr().out
+    assert "The image is not square: the encoder saw the central square" in told
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "not square" in page and "drawn by the seed" not in page
+    with np.load(tmp_path / "one" / "maps.npz") as arrays:
+        assert arrays["paths"].tolist() == [wide.name]
+        assert arrays["encoder/seen"].shape == (1, 3, 16, 16)
+    assert main([*words, str(wide), str(plain), "--count", "1", "--out", str(tmp_path / "b")]) == 0
+    assert "1 of 2 images are not square" in capsys.readouterr().out
+    found = json.loads((tmp_path / "b" / "faithfulness.json").read_text())
+    assert found["images"] == [wide.name, plain.name]
+    assert main([*words, str(plain), "--out", str(tmp_path / "s")]) == 0
+    assert "not square" not in capsys.readouterr().out
+
+
+def test_files_alone_have_nothing_to_be_compared_with(
+    folder: Path, file: Path, tmp_path: Path
+) -> None:
+    one = next(folder.glob("*/*.png"))
+    (tmp_path / "text.png").write_text("no image")
+    for images, words, said in (
+        (one, {"toward": "neighbour"}, "toward neighbour needs a folder"),
+        ([one, one], {"toward": "cluster"}, "toward cluster needs a folder"),
+        (one, {"against": "others"}, "against others needs a folder"),
+        (one, {"labels": "labels.csv"}, "labels have no effect"),
+        ([one, tmp_path / "none.png"], {}, "no image file .*none.png"),
+        ([folder, one], {}, "no image file"),
+        (tmp_path / "text.png", {}, "cannot read .*text.png"),
+        ([], {}, "no image is given"),
+    ):
+        with pytest.raises(UserError, match=said) as refused:
+            selfsight.explain(file, images, out=tmp_path / "out", quiet=True, **words)  # type: ignore[arg-type]
+        assert "\n" not in str(refused.value)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_stopped_explanation_goes_on_and_ends_alike(
+    folder: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explained(name: str, **other: object) -> selfsight.commands.explaining.Explanation:
+        given = {"maps": "gradcam", "count": 2, "toward": "neighbour"} | other
+        return selfsight.explain(
+            file, folder, out=tmp_path / name, cache=str(tmp_path / "c"), quiet=True, **given
+        )
+
+    whole = explained("whole")
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr("selfsight.explaining.faithfulness._areas", stop)
+        with pytest.raises(KeyboardInterrupt, match=r"3 parts .*the same command goes on"):
+            explained("stopped")
+    assert not (tmp_path / "stopped" / "report.html").exists()
+    for other in ({"seed": 1}, {"maps": "auto"}, {"count": 3}, {"toward": "itself"}):
+        with pytest.raises(UserError, match=r"was begun with .*choose another --out"):
+            explained("stopped", **other)
+    monkeypatch.setattr("selfsight.explaining.explanation.draw", stop)  # all maps are there
+    found = explained("stopped")
+    for kind, each in whole.encoders[0].checked.items():
+        again = found.encoders[0].checked[kind]
+        assert torch.equal(again.maps.values, each.maps.values)
+        assert again.trust == each.trust
+        assert again.order.insertion.mean == each.order.insertion.mean
+    with (
+        np.load(tmp_path / "whole" / "maps.npz") as one,
+        np.load(tmp_path / "stopped" / "maps.npz") as other_file,
+    ):
+        assert set(one) == set(other_file)
+        assert all(np.array_equal(one[name], other_file[name]) for name in one)
+    assert not (tmp_path / "stopped" / "parts").exists()
 
 
 def test_encoders_of_different_channels_cannot_stand_side_by_side(tmp_path: Path) -> None:

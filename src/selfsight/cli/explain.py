@@ -9,9 +9,8 @@ from selfsight.cli.app import Positional, app
 @app.command
 def explain(
     encoder: Annotated[Path, Positional],
-    images: Annotated[str, Positional],
     /,
-    *,
+    *images: Annotated[str, Positional],
     out: Path,
     toward: Literal["itself", "neighbour", "cluster", "label"] = "itself",
     against: Literal["nothing", "others"] = "nothing",
@@ -29,9 +28,10 @@ def explain(
     encoder
         A run's directory or an encoder file.
     images
-        A folder of images, or the name of an image set.
+        A folder of images, the name of an image set, or one image file or several.
     out
-        Folder for report.html, maps.npz and faithfulness.json; it must be new.
+        New folder for report.html, maps.npz and faithfulness.json. What was stopped goes on with
+        the same command, after the last finished map.
     toward
         What speaks for a place: similarity to other views of the image itself, to its nearest
         neighbour, to its cluster's centre, or the probability of its own label by a linear probe.
@@ -44,7 +44,7 @@ def explain(
     beside
         Another run or encoder file, drawn beside the first, such as a supervised twin.
     count
-        Images to explain, chosen by the seed, evenly over the classes.
+        Images of a folder or set to explain, chosen by the seed, evenly over the classes.
     seed
         Seed of that choice, of random masks, orders and weights.
     cache
@@ -55,7 +55,7 @@ def explain(
 
     found = explain_encoder(
         encoder,
-        images,
+        images[0] if len(images) == 1 else images,
         out=out,
         toward=toward,
         against=against,

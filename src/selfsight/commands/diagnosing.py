@@ -95,12 +95,7 @@ def _findings(
         )
 
     def keep(name: str, make: "Callable[[], Finding]") -> "Finding":
-        arrays = kept.read(name)
-        if arrays is not None:
-            return finding_from_arrays(arrays)
-        found = make()
-        kept.write(name, finding_to_arrays(found))
-        return found
+        return finding_from_arrays(kept.once(name, lambda: finding_to_arrays(make())))
 
     try:
         return tuple(examination.findings(keep))

@@ -1,8 +1,8 @@
 """All maps of some images by one encoder, with the checks that say whether to believe them."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from selfsight.errors import UserError
 from selfsight.explaining.aims import Aim
 from selfsight.explaining.bank import Progress
 from selfsight.explaining.faithfulness import Order, agreement, measure_orders
+from selfsight.explaining.keeping import Keep, kept_maps, made_now
 from selfsight.explaining.makers import IGNORES_TARGET, TITLES, maker_of
 from selfsight.explaining.maps import Images, MapMaker, Maps
 from selfsight.explaining.parts import parts_of
@@ -58,11 +59,14 @@ def explain_images(
     maps: list[str],
     seed: int,
     progress: Progress,
+    role: str = "encoder",
+    keep: Keep = made_now,
 ) -> Explained:
     """Return the maps of the images toward the aim, checked.
 
-    name: of the encoder, for people. maps: their names. The images fit the encoder. Raises
-    UserError where the aim or a map does.
+    name: of the encoder, for people. maps: their names. The images fit the encoder. role: what the
+    names of the parts begin with. keep: what keeps them, each kind of map, each check of it, and
+    the areas. Raises UserError where the aim or a map does.
     """
     target = aim(encoder, progress=progress)
     twin = randomised(encoder, images, seed=seed + 1)
@@ -72,20 +76,26 @@ def explain_images(
     correlations: dict[str, list[Float[np.ndarray, "images"]]] = {}
     seconds: dict[str, float] = {}
     for kind in maps:
-        maker, title = maker_of(kind, seed=seed), f"{name}: {TITLES[kind]}"
-        begin = time.perf_counter()
-        drawn[kind] = draw(maker, encoder, images, target, title=title, progress=progress)
-        seconds[kind] = (time.perf_counter() - begin) / len(images)
-        check = draw(
-            maker, twin, images, twins_target, title=f"{title}, random weights", progress=progress
-        )
+        maker = maker_of(kind, seed=seed)
+
+        def made(
+            part: str, network: Encoder, toward: Target, maker: MapMaker = maker, kind: str = kind
+        ) -> tuple[Maps, float]:
+            title = f"{name}: {TITLES[kind]}" + (f", {part}" if part else "")
+            return kept_maps(
+                keep,
+                "-".join([role, kind, *part.split()]),
+                lambda: draw(maker, network, images, toward, title=title, progress=progress),
+            )
+
+        drawn[kind], spent = made("", encoder, target)
+        seconds[kind] = spent / len(images)
+        check, _ = made("random weights", twin, twins_target)
         correlations[kind] = [agreement(drawn[kind], check)]
         if kind in IGNORES_TARGET or len(images) == 1:
             correlations[kind].append(np.full(len(images), np.nan))
             continue
-        other = draw(
-            maker, encoder, images, shifted, title=f"{title}, another target", progress=progress
-        )
+        other, _ = made("another target", encoder, shifted)
         correlations[kind].append(agreement(drawn[kind], other))
     orders = measure_orders(
         encoder,
@@ -94,6 +104,7 @@ def explain_images(
         maps=drawn,
         seed=seed,
         progress=lambda done, total: progress(f"{name}: deletion and insertion", done, total),
+        keep=partial(keep, f"{role}-areas"),
     )
     checked = {
         kind: _checked(kind, drawn[kind], orders, *correlations[kind], seconds=seconds[kind])

@@ -24,6 +24,7 @@ from selfsight.explaining.deletion import (
     order_of,
     random_orders,
 )
+from selfsight.explaining.keeping import Arrays
 from selfsight.explaining.maps import Images, Maps
 from selfsight.explaining.ranks import rank_correlation
 from selfsight.explaining.targets import Target
@@ -70,10 +71,36 @@ def measure_orders(
     maps: Mapping[str, Maps],
     seed: int,
     progress: Callable[[int, int], None],
+    keep: Callable[[Callable[[], Arrays]], Arrays] = lambda make: make(),
 ) -> dict[str, Order]:
-    """Return deletion and insertion for every map and for the BASELINES, by name."""
-    generator = torch.Generator().manual_seed(seed)
+    """Return deletion and insertion for every map and for the BASELINES, by name.
+
+    keep: returns the areas, made now if they are not kept from before.
+    """
     names = [*maps, *BASELINES]
+    found = keep(lambda: _areas(encoder, images, target, maps=maps, seed=seed, progress=progress))
+    return {
+        name: Order(
+            *(gain_of(found[test], place, of=len(names)) for test in ("deletion", "insertion"))
+        )
+        for place, name in enumerate(names)
+    }
+
+
+def _areas(
+    encoder: Encoder,
+    images: Images,
+    target: Target,
+    *,
+    maps: Mapping[str, Maps],
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> Arrays:
+    """Return the areas of both tests, turned so that a high one is good, image by image.
+
+    Of each image first the orders of the maps, then the BASELINES, then random ones.
+    """
+    generator = torch.Generator().manual_seed(seed)
     deletion, insertion = [], []
     for row, image in enumerate(images):
         own = [order_of(each.values[row].cpu()) for each in maps.values()]
@@ -84,10 +111,9 @@ def measure_orders(
         deletion.append(-found.deletion)  # a low area is good
         insertion.append(found.insertion)
         progress(row + 1, len(images))
-    both = [torch.stack(parts).numpy() for parts in (deletion, insertion)]
     return {
-        name: Order(*(gain_of(areas, place, of=len(names)) for areas in both))
-        for place, name in enumerate(names)
+        name: torch.stack(parts).numpy()
+        for name, parts in (("deletion", deletion), ("insertion", insertion))
     }
 
 

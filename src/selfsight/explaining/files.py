@@ -26,13 +26,11 @@ from selfsight.errors import UserError
 from selfsight.explaining.deletion import CELLS, FILLS, STEPS
 from selfsight.explaining.explanation import Checked, Explained, mean_known
 from selfsight.explaining.faithfulness import RANDOM_ORDERS, Gain, Order
-from selfsight.explaining.gallery import Gallery
+from selfsight.explaining.gallery import ROLES, Gallery
 from selfsight.explaining.makers import TITLES
 from selfsight.explaining.material import Material
 from selfsight.explaining.shared import Shared
 from selfsight.explaining.trust import RULE
-
-ROLES = ("encoder", "beside")
 
 
 def write_gallery(folder: Path, gallery: Gallery) -> None:

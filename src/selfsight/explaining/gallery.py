@@ -13,12 +13,14 @@ from selfsight.explaining.aims import Toward, find_aim, foil_of
 from selfsight.explaining.bank import Progress
 from selfsight.explaining.explanation import Explained, explain_images
 from selfsight.explaining.faithfulness import agreement
+from selfsight.explaining.keeping import Keep, made_now
 from selfsight.explaining.makers import IGNORES_TARGET, maker_of, map_names
 from selfsight.explaining.material import Material, material_of
 from selfsight.explaining.shared import Shared, shared_with_neighbours
 from selfsight.explaining.sources import Source
 from selfsight.nets.encoder import Encoder
 
+ROLES = ("encoder", "beside")
 Against = Literal["nothing", "others"]
 
 
@@ -54,16 +56,21 @@ def gallery_of(
     question: Question,
     *,
     progress: Progress,
+    keep: Keep = made_now,
 ) -> Gallery:
     """Return what the encoders, each with a name for people, look at in some of the images.
 
-    What the images are compared with is found by the first encoder. Raises UserError for a question
-    that these encoders or images cannot answer.
+    What the images are compared with is found by the first encoder. keep: see `keeping`. Raises
+    UserError for a question that these encoders or images cannot answer.
     """
+    _check_others(question, source)
     first = encoders[0][1]
     kinds = map_names(question.maps, [encoder for _, encoder in encoders])
     material = material_of(
-        source, count=question.count, with_label=question.toward == "label", seed=question.seed
+        source,
+        count=len(source) if source.alone else question.count,
+        with_label=question.toward == "label",
+        seed=question.seed,
     )
     bank, rows = material.bank, material.rows
     features = bank.features(first, bank.every, progress=progress)
@@ -85,8 +92,10 @@ def gallery_of(
             maps=kinds,
             seed=question.seed,
             progress=progress,
+            role=role,
+            keep=keep,
         )
-        for name, encoder in encoders
+        for role, (name, encoder) in zip(ROLES, encoders, strict=False)
     )
     aimed = [kind for kind in kinds if kind not in IGNORES_TARGET]
     shared = None
@@ -99,9 +108,22 @@ def gallery_of(
             features=features,
             foil=foil_of(first, bank, material.foil),
             maker=maker_of(aimed[0], seed=question.seed),
+            keep=keep,
         )
     about = _about(question, source, material) | {"map toward neighbours": (aimed or [""])[0]}
     return Gallery(explained, material, shared, agreed(explained), about)
+
+
+def cut_sentence(material: Material) -> str:
+    """Return how many of the explained images lost their ends to the central square; "" if none."""
+    cut = sum(not each.square for each in material.pictures)
+    if not cut:
+        return ""
+    total = len(material.pictures)
+    which = "The image is" if total == 1 else f"{cut} of {total} images are"
+    return (
+        f"{which} not square: the encoder saw the central square, and nothing is said of the rest."
+    )
 
 
 def agreed(explained: Sequence[Explained]) -> dict[str, Float[np.ndarray, "images"]]:
@@ -120,6 +142,20 @@ def agreed(explained: Sequence[Explained]) -> dict[str, Float[np.ndarray, "image
     return found
 
 
+def _check_others(question: Question, source: Source) -> None:
+    """Raise UserError if other images are asked for where there are none."""
+    if source.alone and question.toward != "itself":
+        raise UserError(
+            f"toward {question.toward} needs a folder of other images to compare with, and single "
+            "files have none; give the folder, or --toward itself"
+        )
+    if source.alone and question.against == "others":
+        raise UserError(
+            "against others needs a folder of other images, and single files have none; give the "
+            "folder, or --against nothing"
+        )
+
+
 def check_alike(encoders: Sequence[tuple[str, Encoder]]) -> None:
     """Raise UserError if the encoders do not take the same images."""
     channels = {encoder.channels for _, encoder in encoders}
@@ -132,8 +168,11 @@ def _about(question: Question, source: Source, material: Material) -> dict[str, 
     shown, others = len(material.rows), len(material.bank) - len(material.rows)
     return {
         "source": source.title,
-        "explained images": f"{shown} of {len(source):,}, drawn by the seed"
+        "explained images": f"{shown}, all that were given"
+        if source.alone
+        else f"{shown} of {len(source):,}, drawn by the seed"
         + (", evenly over the classes" if source.names else ""),
+        "not square": cut_sentence(material) or "none",
         "other images": f"{others:,}, for neighbours, clusters, probes and what is subtracted",
         "toward": question.toward,
         "against": question.against,

@@ -20,6 +20,12 @@ class Picture:
     pixels: UInt8[np.ndarray, "3 height width"]
 
     @property
+    def square(self) -> bool:
+        """Whether nothing of the image lies outside of the central square."""
+        height, width = self.pixels.shape[1:]
+        return bool(height == width)
+
+    @property
     def box(self) -> tuple[int, int, int]:
         """Return the top, the left and the side of the central square, in px."""
         height, width = self.pixels.shape[1:]

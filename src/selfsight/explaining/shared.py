@@ -1,6 +1,7 @@
 """What an image and its nearest neighbours share: a map on each, toward the other."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from selfsight.explaining.aims import neighbours
 from selfsight.explaining.bank import Bank
+from selfsight.explaining.keeping import Keep, kept_maps, made_now
 from selfsight.explaining.maps import Images, MapMaker
 from selfsight.explaining.targets import Similarity
 from selfsight.nets.encoder import Encoder
@@ -38,6 +40,7 @@ def shared_with_neighbours(
     features: Float[Tensor, "bank dim"],
     foil: Float[Tensor, "dim"],
     maker: MapMaker,
+    keep: Keep = made_now,
 ) -> Shared:
     """Return the pairs of each image, which is at `rows` of the bank, with its neighbours.
 
@@ -48,14 +51,20 @@ def shared_with_neighbours(
     seen = bank.fitted(encoder, near.flatten())
     ours, theirs = features[torch.from_numpy(rows)], features[torch.from_numpy(near.flatten())]
     repeated = ours.repeat_interleave(count, dim=0)
-    here = maker(encoder, images.repeat_interleave(count, dim=0), Similarity(theirs, foil))
-    there = maker(encoder, seen, Similarity(repeated, foil))
+    pairs = {
+        "here": (images.repeat_interleave(count, dim=0), theirs),
+        "there": (seen, repeated),
+    }
+    here, there = (
+        kept_maps(keep, f"shared-{place}", partial(maker, encoder, given, Similarity(other, foil)))
+        for place, (given, other) in pairs.items()
+    )
     cosines = F.cosine_similarity(repeated, theirs)
     return Shared(
         near,
         cosines=cosines.reshape(len(rows), count),
         seen=seen.reshape(len(rows), count, *seen.shape[1:]),
-        here=here.values.reshape(len(rows), count, *here.values.shape[1:]),
-        there=there.values.reshape(len(rows), count, *there.values.shape[1:]),
-        signed=here.signed,
+        here=here[0].values.reshape(len(rows), count, *seen.shape[2:]),
+        there=there[0].values.reshape(len(rows), count, *seen.shape[2:]),
+        signed=here[0].signed,
     )

@@ -1,5 +1,6 @@
 """Images to explain, with their pictures, names and classes: a folder, a named set, an array."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,17 @@ from selfsight.errors import UserError
 from selfsight.explaining.bank import Progress, Read
 from selfsight.explaining.pictures import LONGEST, Picture, picture_of
 
+BY_PIXELS = 2000  # images, at most, that are told from others by their pixels
 Array = Shaped[np.ndarray, "images channels height width"]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Images by row. picture: gives what a person is shown of a row. title: where they are from."""
+    """Images by row.
+
+    picture: gives what a person is shown of a row. title: where they are from. alone: each image
+    stands for itself, and there is no set of others to compare it with.
+    """
 
     read: Read
     picture: Callable[[int], Picture]
@@ -27,9 +33,17 @@ class Source:
     names: tuple[str, ...]  # of the classes
     paths: tuple[str, ...]
     title: str
+    alone: bool = False
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def fingerprint(self) -> str:
+        """Return a short text that tells these images from others: by pixels if few, and names."""
+        found = hashlib.sha256(repr((self.paths, self.names, self.labels.tolist())).encode())
+        if len(self) <= BY_PIXELS:
+            found.update(np.ascontiguousarray(self.read(np.arange(len(self)))).tobytes())
+        return found.hexdigest()[:16]
 
 
 def source_of(

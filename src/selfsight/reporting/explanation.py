@@ -77,12 +77,20 @@ def render(found: Mapping[str, Any], arrays: Arrays) -> str:
             columns=columns,
             rows=[_row(place, sides, columns, arrays) for place in range(len(arrays["paths"]))],
             small=arrays["encoder/seen"].shape[-1] <= 40,
+            drawn="drawn by the seed" in protocol["explained images"],
+            cut=_cut(protocol),
             agreed=_agreed(found),
             pairs=_pairs(arrays),
             protocol=table(protocol),
             facts=[protocol["source"], protocol["explained images"], f"seed {protocol['seed']}"],
         )
     )
+
+
+def _cut(protocol: Mapping[str, Any]) -> str:
+    """Return what is not explained of images that are not square, "" for none."""
+    told = str(protocol.get("not square", "none"))
+    return "" if told == "none" else f"{told.rstrip('.')}: it is dimmed."
 
 
 def _verdict(side: Mapping[str, Any], asked: str) -> dict[str, str]:
