@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from made_up_finding import made_up
 
-from selfsight.diagnosis.finding import Column, Row, Table, cell_text, not_measured
+from selfsight.diagnosis.cells import cell_text
+from selfsight.diagnosis.finding import Column, Row, Table, not_measured
 from selfsight.diagnosis.finding_arrays import finding_from_arrays, finding_to_arrays
 from selfsight.evaluation.interval import Interval
 

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from selfsight.diagnosis.cells import Cell
 from selfsight.diagnosis.clusters import HALVINGS, cluster_stability
-from selfsight.diagnosis.finding import Cell, Column, Finding, Row, Table
+from selfsight.diagnosis.finding import Column, Finding, Row, Table
 from selfsight.diagnosis.jackknife import (
     GROUPS,
     groups_of,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfsight.diagnosis.finding import Finding, plain
+from selfsight.diagnosis.cells import plain
+from selfsight.diagnosis.finding import Finding
 from selfsight.errors import UserError
 
 

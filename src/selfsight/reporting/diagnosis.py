@@ -9,16 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from selfsight.diagnosis.finding import (
-    Cell,
-    Finding,
-    Kind,
-    Picture,
-    Row,
-    Table,
-    cell_text,
-    number_text,
-)
+from selfsight.diagnosis.cells import Cell, Kind, cell_text, number_text
+from selfsight.diagnosis.finding import Finding, Picture, Row, Table
 from selfsight.evaluation.interval import Interval
 from selfsight.reporting.galleries import picture
 from selfsight.reporting.headline import table as flat

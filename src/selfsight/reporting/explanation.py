@@ -12,17 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
 
 from selfsight.errors import UserError
 from selfsight.reporting.headline import table
-from selfsight.reporting.overlays import as_rgb, coloured, overlay, plain
+from selfsight.reporting.looks import Arrays, columns_of, pairs_of, row_of
 from selfsight.reporting.reading import number
 from selfsight.reporting.templating import environment, verbatim
 from selfsight.reporting.wording import count, duration
-
-AnyArray = Shaped[np.ndarray, "..."]
-Arrays = Mapping[str, AnyArray]
 
 TOWARD = {
     "itself": "similarity to other views of the image itself",
@@ -33,7 +29,6 @@ TOWARD = {
 ROLES = ("encoder", "beside")
 TONES = {"trusted": "good", "with care": "doubtful", "not trusted": "bad"}
 BASELINES = {"centre": "From the centre outwards", "contrast": "Strongest contrast first"}
-SHAPES = {"uncertainty": "RELAX, uncertainty"}  # extras that are maps of their own
 
 
 def write_page(folder: Path) -> Path:
@@ -61,7 +56,7 @@ def render(found: Mapping[str, Any], arrays: Arrays) -> str:
     """Return the page from the content of both files."""
     protocol = found["protocol"]
     sides = [_side(role, side) for role, side in zip(ROLES, found["encoders"], strict=False)]
-    columns = _columns(found["encoders"][0]["maps"], arrays)
+    columns = columns_of(found["encoders"][0]["maps"], arrays)
     asked = TOWARD[protocol["toward"]]
     if protocol["against"] == "others" and protocol["toward"] != "label":
         asked += ", less the mean similarity to other images"
@@ -75,12 +70,12 @@ def render(found: Mapping[str, Any], arrays: Arrays) -> str:
             verdict=_verdict(sides[0], asked),
             asked=asked,
             columns=columns,
-            rows=[_row(place, sides, columns, arrays) for place in range(len(arrays["paths"]))],
+            rows=[row_of(place, sides, columns, arrays) for place in range(len(arrays["paths"]))],
             small=arrays["encoder/seen"].shape[-1] <= 40,
             drawn="drawn by the seed" in protocol["explained images"],
             cut=_cut(protocol),
             agreed=_agreed(found),
-            pairs=_pairs(arrays),
+            pairs=pairs_of(arrays),
             protocol=table(protocol),
             facts=[protocol["source"], protocol["explained images"], f"seed {protocol['seed']}"],
         )
@@ -144,124 +139,6 @@ def _agreed(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         (maps[kind]["title"], _plain(each["mean"]))
         for kind, each in found.get("agreement of the encoders", {}).items()
     ]
-
-
-def _columns(maps: Mapping[str, Any], arrays: Arrays) -> list[dict[str, Any]]:
-    """Return what stands beside each picture: the maps, and what else a map found for a pixel."""
-    columns = []
-    for kind, each in maps.items():
-        columns.append({"key": kind, "kind": kind, "title": each["title"], "map": True})
-        for extra, title in SHAPES.items():
-            if f"encoder/{kind}.{extra}" in arrays:
-                columns.append(
-                    {"key": f"{kind}.{extra}", "kind": kind, "title": title, "map": False}
-                )
-    return columns
-
-
-def _row(
-    place: int, sides: list[dict[str, Any]], columns: list[dict[str, Any]], arrays: Arrays
-) -> dict[str, Any]:
-    """Return one image's pictures: itself, and for each encoder its maps, heads and parts."""
-    picture = arrays[f"picture/{place}"]
-    box = central_square(picture.shape[1], picture.shape[2])
-    drawn = []
-    for side in sides:
-        raw = {each["kind"]: each["raw"] for each in side["maps"]}
-        tiles = [
-            {
-                "uri": overlay(
-                    picture,
-                    arrays[f"{side['role']}/{column['key']}"][place],
-                    box=box,
-                    signed=raw[column["kind"]]["signed"] and column["map"],
-                ),
-                "title": column["title"],
-                "beaten": _beaten(raw[column["kind"]], place) if column["map"] else "",
-            }
-            for column in columns
-        ]
-        drawn.append(
-            {
-                "name": side["name"],
-                "tiles": tiles,
-                "heads": _heads(picture, box, side["role"], arrays, place),
-                "parts": _parts(side["role"], arrays, place),
-            }
-        )
-    return {
-        "uri": plain(picture),
-        "label": str(arrays["labels"][place]),
-        "path": str(arrays["paths"][place]),
-        "sides": drawn,
-    }
-
-
-def _heads(
-    picture: AnyArray,
-    box: tuple[int, int, int],
-    role: str,
-    arrays: Arrays,
-    place: int,
-) -> list[str]:
-    heads = arrays.get(f"{role}/attention.heads")
-    if heads is None:
-        return []
-    return [
-        overlay(picture, head.astype(np.float64), box=box, signed=False, smooth=False)
-        for head in heads[place]
-    ]
-
-
-def _parts(role: str, arrays: Arrays, place: int) -> str:
-    parts = arrays.get(f"{role}/parts")
-    return "" if parts is None else coloured(parts[place].astype(np.float64))
-
-
-def _pairs(arrays: Arrays) -> list[dict[str, Any]]:
-    """Return each image with its neighbours, the maps on both toward one another."""
-    if "shared/seen" not in arrays:
-        return []
-    signed = bool(arrays["shared/signed"])
-
-    def laid(seen: AnyArray, values: AnyArray) -> str:
-        return overlay(as_rgb(seen), values, box=(0, 0, seen.shape[-1]), signed=signed)
-
-    rows = []
-    for place, seen in enumerate(arrays["encoder/seen"]):
-        near = [
-            {
-                "here": laid(seen, arrays["shared/here"][place, rank]),
-                "there": laid(other, arrays["shared/there"][place, rank]),
-                "uri": plain(as_rgb(other)),
-                "label": str(arrays["shared/labels"][place, rank]),
-                "path": str(arrays["shared/paths"][place, rank]),
-                "cosine": float(arrays["shared/cosines"][place, rank]),
-            }
-            for rank, other in enumerate(arrays["shared/seen"][place])
-        ]
-        rows.append(
-            {
-                "uri": plain(as_rgb(seen)),
-                "label": str(arrays["labels"][place]),
-                "path": str(arrays["paths"][place]),
-                "near": near,
-            }
-        )
-    return rows
-
-
-def central_square(height: int, width: int) -> tuple[int, int, int]:
-    """Return the top, the left and the side of the square that an encoder sees of a picture."""
-    side = min(height, width)
-    return (height - side) // 2, (width - side) // 2, side
-
-
-def _beaten(each: Mapping[str, Any], place: int) -> str:
-    hides, shows = (
-        each[test]["random orders beaten by image"][place] for test in ("deletion", "insertion")
-    )
-    return f"hide {100 * hides:.0f} · show {100 * shows:.0f}"
 
 
 def _gain(gain: Mapping[str, Any]) -> dict[str, str]:

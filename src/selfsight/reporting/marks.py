@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from selfsight.diagnosis.finding import Cell, Kind, Row, Table, number_text
+from selfsight.diagnosis.cells import Cell, Kind, number_text
+from selfsight.diagnosis.finding import Row, Table
 from selfsight.evaluation.interval import Interval
 from selfsight.reporting.axes import nice_ticks, value_range
 from selfsight.reporting.wording import printable

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from selfsight.diagnosis.finding import Cell, Column, Row, Table, Tone
+from selfsight.diagnosis.cells import Cell
+from selfsight.diagnosis.finding import Column, Row, Table, Tone
 from selfsight.diagnosis.shortcuts.beyond import WORTH, Beyond
 from selfsight.diagnosis.shortcuts.planted import BLIND, READER, Corrected, CueTest
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from selfsight.diagnosis.finding import Cell, Column, Finding, Picture, Row, Sheet, Table, Tone
+from selfsight.diagnosis.cells import Cell
+from selfsight.diagnosis.finding import Column, Finding, Picture, Row, Sheet, Table, Tone
 from selfsight.diagnosis.shortcuts.permutation import LEVEL
 from selfsight.diagnosis.shortcuts.stress import WHOLE, Stressed
 from selfsight.diagnosis.shortcuts.versions import VERSIONS
