@@ -36,9 +36,9 @@ def test_one_of_eight_comparisons_at_its_own_level_is_not_sure_and_a_strong_one_
 
 
 def test_what_a_measure_calls_good_decides_which_is_better():
-    rows, views = gaussian(200, 12), gaussian(100 * 3, 12, seed=1).reshape(100, 3, 12)
-    near = Sample(rows, rows[:100, None] + 0.05 * views)
-    far = Sample(rows, rows[:100, None] + 0.5 * views)
+    rows, views = gaussian(60, 8), gaussian(60 * 2, 8, seed=1).reshape(60, 2, 8)
+    near = Sample(rows, rows[:, None] + 0.05 * views)
+    far = Sample(rows, rows[:, None] + 0.5 * views)
     finding = quality.quality(
         {"encoder": near, "untrained": far, "pixels": far}, views="made up", seed=0, progress=quiet
     )
