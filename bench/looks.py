@@ -136,10 +136,11 @@ def main() -> None:
         words = ["--toward", "neighbour", "--maps", "gradcam,occlusion,relax", "--count", 5]
         selfsight("explain", out / "run", images / "val", *words, "--out", out / "looks", *cache)
     if not (out / "diagnosis" / "report.html").is_file():
-        selfsight("diagnose", out / "run", images / "val", "--out", out / "diagnosis", *cache)
+        words = ["--tests", "collapse,quality,stress", "--out", out / "diagnosis", *cache]
+        selfsight("diagnose", out / "run", images / "val", *words)
     photograph(out / "looks" / "report.html", given.pictures / "looks.png", width=900, height=2005)
     photograph(
-        out / "diagnosis" / "report.html", given.pictures / "diagnosis.png", width=1000, height=1400
+        out / "diagnosis" / "report.html", given.pictures / "diagnosis.png", width=1000, height=1745
     )
 
 

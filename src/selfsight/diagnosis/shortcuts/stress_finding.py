@@ -129,7 +129,8 @@ def _of_background(found: Sequence[Stressed]) -> str:
             f"{read}: what lies around the centre, the background or the rest of a large object, "
             "tells the class."
         )
-    return f"{read}, {'hardly' if p <= LEVEL else 'not surely'} more than chance."
+    more = "hardly" if p <= LEVEL else "not surely"
+    return f"{read}, {more if covered.share > 0 else 'no'} more than chance."
 
 
 def _of_supervised(found: Sequence[Stressed]) -> list[str]:
