@@ -14,7 +14,7 @@ from selfsight.diagnosis.spread import ideal_spread, spread
 from selfsight.engine import Engine
 from selfsight.errors import UserError
 from selfsight.loop import Record, train
-from selfsight.method import Method
+from selfsight.method import Method, Situation
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser
 
@@ -22,6 +22,17 @@ BATCH = 8
 SIZES = (16, 24)  # px; the smaller that a method takes
 BLOCKS = 3  # of a transformer, which has more than a test needs
 MEAN, STD = (0.21, 0.20, 0.20), (0.20, 0.17, 0.18)  # of the images below
+
+TRIED = ("0", "-1", "-0.5", "2", "100")  # of every numeric setting
+SLOW = {
+    "depth",
+    "local_crops",
+    "pairs",
+    "patches",
+    "permutations",
+    "shuffles",
+    "small_views",
+}  # 100
 
 every_method = pytest.mark.parametrize("name", methods.names())
 
@@ -225,3 +236,49 @@ def test_the_card_is_filled_in_and_every_setting_has_help(name: str) -> None:
     for setting in methods.settings_of(kind).values():
         assert len(setting.help) > 10, setting.name
         assert re.search(r"\b(paper|code|usual|ours)\b", setting.help), f"{setting.name}: source?"
+
+
+def numeric_settings(name: str) -> list[methods.Setting]:
+    settings = methods.settings_of(methods.find(name)).values()
+    return [setting for setting in settings if setting.kind in (int, float)]
+
+
+@every_method
+def test_every_numeric_setting_declares_its_range_and_its_default_is_within(name: str) -> None:
+    for setting in numeric_settings(name):
+        assert setting.allowed is not None, setting.name
+        assert setting.default in setting.allowed, setting.name
+
+
+@every_method
+def test_a_number_out_of_range_is_refused_by_name_and_any_other_can_be_trained(name: str) -> None:
+    kind, size = methods.find(name), build(name).encoder.image_size
+    encoder = build_encoder(kind.smallest_encoder, image_size=size, mean=MEAN, std=STD)
+    if hasattr(encoder.network, "patch_embed"):
+        encoder.network.blocks = encoder.network.blocks[:1]
+    situation = Situation(images=5000, batch=BATCH, image_size=size)
+    for setting in numeric_settings(name):
+        for text in TRIED[: -1 if setting.name in SLOW else None]:
+            try:
+                own = methods.parse_settings(kind, {setting.name: text})
+                method = kind(deepcopy(encoder), **own).train()
+                method.demand_fit(situation)
+            except UserError as refused:
+                assert setting.name in str(refused), f"{setting.name} = {text}: {refused}"
+                assert "\n" not in str(refused)
+                continue
+            step = method(method.views(images(BATCH, size=size)), 0.5)
+            step.loss.backward()
+            assert torch.isfinite(step.loss), f"{setting.name} = {text}"
+
+
+@every_method
+def test_a_number_out_of_range_is_refused_in_python_as_on_the_command_line(name: str) -> None:
+    kind = methods.find(name)
+    for setting in numeric_settings(name):
+        wrong = {setting.name: setting.kind(-1)}
+        said = f"{setting.name} is {wrong[setting.name]}; it must be {setting.allowed}"
+        for ask in (lambda own: kind(None, **own), lambda own: methods.parse_settings(kind, own)):
+            with pytest.raises(UserError) as refused:
+                ask(wrong)
+            assert str(refused.value) == said

@@ -41,7 +41,8 @@ def card_lines(name: str) -> list[str]:
     lines.append("Settings (--set NAME=VALUE)" if settings else "Settings: none")
     for setting in settings:
         lines.append(f"  {setting.name} = {setting.default}")
-        lines += _wrapped(setting.help, first=" " * 6, others=" " * 6)
+        allowed = f" ({setting.allowed})" if setting.allowed else ""
+        lines += _wrapped(setting.help + allowed, first=" " * 6, others=" " * 6)
     return lines
 
 

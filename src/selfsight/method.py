@@ -2,8 +2,8 @@
 
 A method is a torch module with an encoder inside. The loop asks it for views of a batch, hands them
 back to `forward`, minimises the loss and calls `after_step`. Its settings are the keyword-only
-arguments of its `__init__`, annotated with one line of help each, so that the command line, the
-documentation and Python see the same thing.
+arguments of its `__init__`, annotated with their range and one line of help each, so that the
+command line, the documentation and Python see the same thing.
 
 A batch of loose images becomes targets inside `forward`: labels have no way in.
 """
@@ -17,6 +17,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from selfsight.nets.encoder import Encoder
+from selfsight.ranges import demand_ranges
 
 Images = Shaped[Tensor, "batch channels height width"]  # uint8, or float in [0, 1]
 Views = list[Float[Tensor, "batch channels _h _w"]]
@@ -92,6 +93,11 @@ class Method(nn.Module, ABC):
 
     encoder: Encoder
     views: Callable[[Images], Views]
+
+    def __new__(cls, *_: object, **settings: object) -> "Method":
+        """Raise UserError for a setting out of its declared range, before anything is built."""
+        demand_ranges(cls.__init__, settings)
+        return super().__new__(cls)
 
     @abstractmethod
     def forward(self, views: Views, progress: float) -> Step:

@@ -1,7 +1,5 @@
 """What methods do with their settings: fit them to a situation, refuse those that cannot work."""
 
-from collections.abc import Mapping
-
 from selfsight.errors import UserError
 from selfsight.gather import world_size
 from selfsight.method import Adjustment, Situation
@@ -76,14 +74,3 @@ def demand(fulfilled: bool, *, setting: str, value: object, wanted: str) -> None
     """Raise UserError unless `fulfilled`: `setting` has `value` and must be `wanted`."""
     if not fulfilled:
         raise UserError(f"{setting} is {value}; it must be {wanted}")
-
-
-def demand_positive(settings: Mapping[str, float | int]) -> None:
-    """Raise UserError for the first of `settings`, values by name, that is not positive."""
-    for setting, value in settings.items():
-        demand(value > 0, setting=setting, value=value, wanted="more than 0")
-
-
-def demand_momentum(momentum: float) -> None:
-    """Raise UserError for a momentum outside [0, 1)."""
-    demand(0 <= momentum < 1, setting="momentum", value=momentum, wanted="from 0 to below 1")

@@ -69,6 +69,14 @@ def test_a_queue_longer_than_the_data_is_refused_in_one_line(name: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_groups_of_batch_norm_that_do_not_cut_the_batch_are_refused_before_training() -> None:
+    method = small("moco", splits=5, queue=64)
+    method.demand_fit(Situation(images=64, batch=20, image_size=16))
+    with pytest.raises(UserError, match="splits is 5; it must cut the 32 images") as refused:
+        method.demand_fit(Situation(images=64, batch=32, image_size=16))
+    assert "\n" not in str(refused.value)
+
+
 def test_prototypes_far_beyond_what_is_assigned_at_once_are_refused_in_one_line() -> None:
     situation = Situation(images=5000, batch=64, image_size=16)
     small("swav", prototypes=300, queue=64).demand_fit(situation)

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from selfsight.errors import UserError, suggest
+from selfsight.ranges import Range, demand_within, range_of
 
 
 def names() -> list[str]:
@@ -41,6 +42,7 @@ class Setting:
 
     name: str
     kind: Any
+    allowed: Range | None  # None for words and switches
     default: Any
     help: str
 
@@ -51,15 +53,16 @@ def settings_of(method: type[Any]) -> dict[str, Setting]:
     settings = {}
     for name, parameter in inspect.signature(method.__init__).parameters.items():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            kind, text = get_args(hints[name])
-            settings[name] = Setting(name, kind, parameter.default, text)
+            kind, *_, text = get_args(hints[name])
+            settings[name] = Setting(name, kind, range_of(hints[name]), parameter.default, text)
     return settings
 
 
 def parse_settings(method: type[Any], given: Mapping[str, object]) -> dict[str, object]:
     """Return `given` with every value in its setting's type.
 
-    Raises UserError for a name that the method does not have and for a value of the wrong type.
+    Raises UserError for a name that the method does not have and for a value of the wrong type or
+    out of its range.
     """
     known = settings_of(method)
     parsed = {}
@@ -90,4 +93,5 @@ def _parse(setting: Setting, value: object) -> object:
         raise UserError(f"{setting.name} is {text!r}; it must be of type {kind.__name__}") from None
     if isinstance(found, float) and not isfinite(found):
         raise UserError(f"{setting.name} is {text}; it must be a finite number")
+    demand_within(setting.allowed, setting=setting.name, value=found)
     return found

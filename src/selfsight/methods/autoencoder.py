@@ -18,6 +18,7 @@ from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.decoders import vector_decoder
 from selfsight.nets.encoder import Encoder
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Share
 from selfsight.views.presets import light, one_view
 
 
@@ -53,8 +54,8 @@ class Autoencoder(Method):
         self,
         encoder: Encoder,
         *,
-        crop: Annotated[float, "smallest share of the area in a crop; ours"] = 0.5,
-        width: Annotated[int, "most channels in the decoder; ours"] = 64,
+        crop: Annotated[Share, "smallest share of the area in a crop; ours"] = 0.5,
+        width: Annotated[Count, "most channels in the decoder; ours"] = 64,
     ) -> None:
         super().__init__()
         self.encoder = encoder

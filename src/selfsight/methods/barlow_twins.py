@@ -19,7 +19,7 @@ from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
-from selfsight.suiting import demand_positive
+from selfsight.ranges import Count, NonNegative, Share
 from selfsight.views.presets import EachOf, byol_pair
 
 
@@ -69,12 +69,13 @@ class BarlowTwins(Method):
         self,
         encoder: Encoder,
         *,
-        off_diagonal: Annotated[float, "weight of the redundancy; paper's code 0.0051"] = 0.0051,
-        projection: Annotated[int, "width of all 3 projector layers; paper 8192"] = 1024,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.08"] = 0.08,
+        off_diagonal: Annotated[
+            NonNegative, "weight of the redundancy; paper's code 0.0051"
+        ] = 0.0051,
+        projection: Annotated[Count, "width of all 3 projector layers; paper 8192"] = 1024,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.08"] = 0.08,
     ) -> None:
         super().__init__()
-        demand_positive({"projection": projection})
         self.encoder = encoder
         self.projector = mlp([encoder.dim, projection, projection, projection], last_bias=False)
         self.off_diagonal, self.dim = off_diagonal, projection

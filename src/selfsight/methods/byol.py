@@ -18,8 +18,9 @@ from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, 
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Momentum, Share
 from selfsight.schedule import rising_momentum
-from selfsight.suiting import demand_momentum, slower_teacher
+from selfsight.suiting import slower_teacher
 from selfsight.views.presets import EachOf, byol_pair
 
 
@@ -66,13 +67,12 @@ class BYOL(Method):
         self,
         encoder: Encoder,
         *,
-        momentum: Annotated[float, "of the target at the start, rises to 1; paper 0.996"] = 0.99,
-        hidden: Annotated[int, "width of the heads' hidden layer; paper 4096"] = 1024,
-        projection: Annotated[int, "width of the compared vectors; paper 256"] = 256,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.08"] = 0.08,
+        momentum: Annotated[Momentum, "of the target at the start, rises to 1; paper 0.996"] = 0.99,
+        hidden: Annotated[Count, "width of the heads' hidden layer; paper 4096"] = 1024,
+        projection: Annotated[Count, "width of the compared vectors; paper 256"] = 256,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.08"] = 0.08,
     ) -> None:
         super().__init__()
-        demand_momentum(momentum)
         self.encoder = encoder
         sizes = [hidden, projection]
         self.projector = mlp([encoder.dim, *sizes], hidden_bias=True, last_bias=False)

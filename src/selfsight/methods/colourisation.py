@@ -26,6 +26,7 @@ from selfsight.nets.decoders import map_decoder, map_width, pooled
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.grey import grey, see_grey_only
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Positive, Share
 from selfsight.views.colour_bins import colour_bins, rarity, soft_code
 from selfsight.views.lab import srgb_to_lab
 from selfsight.views.presets import light, one_view
@@ -76,22 +77,19 @@ class Colourisation(Method):
         self,
         encoder: Encoder,
         *,
-        neighbours: Annotated[int, "bins that share a pixel's target; released code 10"] = 5,
-        sigma: Annotated[float, "width of a target in Lab units; paper 5"] = 5.0,
-        uniform: Annotated[float, "evenness of colours' weights, 1 is none; paper 0.5"] = 0.5,
-        stride: Annotated[int, "targets are every so many px; paper 4"] = 4,
-        crop: Annotated[float, "smallest share of the area in a crop; ours"] = 0.5,
-        width: Annotated[int, "most channels in the decoder; ours"] = 128,
+        neighbours: Annotated[Count, "bins that share a pixel's target; released code 10"] = 5,
+        sigma: Annotated[Positive, "width of a target in Lab units; paper 5"] = 5.0,
+        uniform: Annotated[Share, "evenness of colours' weights, 1 is none; paper 0.5"] = 0.5,
+        stride: Annotated[Count, "targets are every so many px; paper 4"] = 4,
+        crop: Annotated[Share, "smallest share of the area in a crop; ours"] = 0.5,
+        width: Annotated[Count, "most channels in the decoder; ours"] = 128,
     ) -> None:
         super().__init__()
-        if not 0 < uniform <= 1:
-            raise UserError(f"uniform = {uniform} is a share; choose above 0, up to 1")
-        if not 1 <= stride <= encoder.image_size:
+        if stride > encoder.image_size:
             raise UserError(f"stride = {stride} px; choose 1 to the image's {encoder.image_size}")
         bins = colour_bins(grid=GRID)
-        if sigma <= 0 or not 1 <= neighbours <= len(bins):
-            given = f"sigma = {sigma} and neighbours = {neighbours}"
-            raise UserError(f"{given}; choose sigma above 0 and 1 to {len(bins)} neighbours")
+        if neighbours > len(bins):
+            raise UserError(f"neighbours = {neighbours}; choose 1 to {len(bins)}, all colours")
         features = map_width(encoder, method="colourisation")
         see_grey_only(encoder, method="colourisation")
         self.encoder = encoder

@@ -18,6 +18,7 @@ from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.decoders import vector_decoder
 from selfsight.nets.encoder import Encoder
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, NonNegative, Share
 from selfsight.views.presets import light, one_view
 
 Noise = Literal["gaussian", "masking", "salt_and_pepper"]
@@ -86,19 +87,22 @@ class Denoising(Method):
             "gaussian"
         ),
         amount: Annotated[
-            float, "deviation of the Gaussian (pixels in 0..1) or share of pixels; usual .1 to .5"
+            NonNegative,
+            "deviation of the Gaussian (pixels in 0..1) or share of pixels; usual .1 to .5",
         ] = 0.25,
-        untouched: Annotated[float, "weight of pixels without noise, others have 1; ours"] = 1.0,
-        crop: Annotated[float, "smallest share of the area in a crop; ours"] = 0.5,
-        width: Annotated[int, "most channels in the decoder; ours"] = 64,
+        untouched: Annotated[
+            NonNegative, "weight of pixels without noise, others have 1; ours"
+        ] = 1.0,
+        crop: Annotated[Share, "smallest share of the area in a crop; ours"] = 0.5,
+        width: Annotated[Count, "most channels in the decoder; ours"] = 64,
     ) -> None:
         super().__init__()
-        if amount < 0 or (noise != "gaussian" and amount >= 1):
+        if noise != "gaussian" and amount >= 1:
             raise UserError(f"amount = {amount} of {noise} noise; choose 0 or more and less than 1")
-        if untouched < 0 or (untouched != 1 and (noise == "gaussian" or amount == 0)):
+        if untouched != 1 and (noise == "gaussian" or amount == 0):
             raise UserError(
-                f"untouched = {untouched} with {noise} noise of {amount}; it must be 0 or more, "
-                "and 1 for Gaussian noise or none, where it has no effect"
+                f"untouched = {untouched} with {noise} noise of {amount}; it must be 1 for "
+                "Gaussian noise or none, where it has no effect"
             )
         self.encoder = encoder
         self.noise, self.amount, self.untouched = noise, amount, untouched

@@ -23,8 +23,9 @@ from selfsight.nets.heads import mlp
 from selfsight.nets.prototypes import Prototypes, assignment_logs, fitting_count
 from selfsight.nets.sizes import features_of_all, small_side
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Fraction, Momentum, Positive, Range, Several, Share, Whole
 from selfsight.schedule import rising_momentum
-from selfsight.suiting import demand_positive, slower_teacher
+from selfsight.suiting import slower_teacher
 from selfsight.views.presets import EachOf, multi_crop
 
 Scores = Float[Tensor, "batch outputs"]
@@ -101,23 +102,30 @@ class DINO(Method):
         self,
         encoder: Encoder,
         *,
-        outputs: Annotated[int, "classes that the head sorts into; paper 65536"] = 512,
-        student_temperature: Annotated[float, "paper 0.1; of the student's softmax"] = 0.1,
-        teacher_temperature: Annotated[float, "lower is sharper; code 0.04, paper to 0.07"] = 0.04,
-        momentum: Annotated[float, "of the teacher at first, rises to 1; paper 0.996"] = 0.99,
-        centre_momentum: Annotated[float, "of the centre of the teacher's scores; code 0.9"] = 0.9,
+        outputs: Annotated[Several, "classes that the head sorts into; paper 65536"] = 512,
+        student_temperature: Annotated[Positive, "paper 0.1; of the student's softmax"] = 0.1,
+        teacher_temperature: Annotated[
+            Positive, "lower is sharper; code 0.04, paper to 0.07"
+        ] = 0.04,
+        momentum: Annotated[Momentum, "of the teacher at first, rises to 1; paper 0.996"] = 0.99,
+        centre_momentum: Annotated[
+            Momentum, "of the centre of the teacher's scores; code 0.9"
+        ] = 0.9,
         frozen: Annotated[
-            float, "first share of training with a fixed last layer; code 1 epoch"
+            Fraction, "first share of training with a fixed last layer; code 1 epoch"
         ] = 0.02,
-        hidden: Annotated[int, "width of the head's hidden layers; paper 2048"] = 512,
-        projection: Annotated[int, "width of the vectors before the last layer; paper 256"] = 64,
-        local_crops: Annotated[int, "small views for the student alone; paper 8"] = 2,
-        local_size: Annotated[float, "side of a small view, share of a large; paper 96/224"] = 0.5,
-        division: Annotated[float, "share of the area between small and large; paper 0.4"] = 0.4,
-        clip: Annotated[float, "longest gradient that a tensor may have; code 3.0"] = 3.0,
+        hidden: Annotated[Count, "width of the head's hidden layers; paper 2048"] = 512,
+        projection: Annotated[Count, "width of the vectors before the last layer; paper 256"] = 64,
+        local_crops: Annotated[Whole, "small views for the student alone; paper 8"] = 2,
+        local_size: Annotated[Share, "side of a small view, share of a large; paper 96/224"] = 0.5,
+        division: Annotated[
+            float,
+            Range(at_least=0.05, at_most=1.0),
+            "share of the area between small and large; paper 0.4",
+        ] = 0.4,
+        clip: Annotated[Positive, "longest gradient that a tensor may have; code 3.0"] = 3.0,
     ) -> None:
         super().__init__()
-        demand_positive({"clip": clip})
         self.encoder = encoder
         self.projector = mlp([encoder.dim, hidden, hidden, projection])
         self.prototypes = Prototypes(outputs, dim=projection)

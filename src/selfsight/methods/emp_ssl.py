@@ -16,13 +16,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from selfsight.errors import UserError
 from selfsight.gather import gather
 from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.nets.sizes import features_of, small_side
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, NonNegative, Positive, Several, Share
 from selfsight.views.presets import Augmentation, EachOf
 
 Vectors = Float[Tensor, "batch dim"]
@@ -105,17 +105,15 @@ class EmpSSL(Method):
         self,
         encoder: Encoder,
         *,
-        patches: Annotated[int, "patches an image; paper 20 to 200"] = 8,
-        area: Annotated[float, "of a patch, share of the image's; code 0.25"] = 0.25,
-        patch_size: Annotated[float, "side of a patch, share of the image's; code 1"] = 0.5,
-        epsilon: Annotated[float, "distortion of the coding rate; code 0.2"] = 0.2,
-        invariance: Annotated[float, "weight of the agreement; code 200"] = 200.0,
-        hidden: Annotated[int, "width of the head's hidden layers; code 4096"] = 512,
-        projection: Annotated[int, "width of the compared vectors; code 1024"] = 256,
+        patches: Annotated[Several, "patches an image; paper 20 to 200"] = 8,
+        area: Annotated[Share, "of a patch, share of the image's; code 0.25"] = 0.25,
+        patch_size: Annotated[Share, "side of a patch, share of the image's; code 1"] = 0.5,
+        epsilon: Annotated[Positive, "distortion of the coding rate; code 0.2"] = 0.2,
+        invariance: Annotated[NonNegative, "weight of the agreement; code 200"] = 200.0,
+        hidden: Annotated[Count, "width of the head's hidden layers; code 4096"] = 512,
+        projection: Annotated[Count, "width of the compared vectors; code 1024"] = 256,
     ) -> None:
         super().__init__()
-        if patches < 2:
-            raise UserError(f"patches is {patches}; there must be 2 or more to agree")
         self.encoder = encoder
         self.projector = mlp([encoder.dim, hidden, hidden, projection])
         self.epsilon, self.invariance = epsilon, invariance

@@ -28,6 +28,7 @@ from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.decoders import critic, map_decoder, map_width, pooled
 from selfsight.nets.encoder import Encoder
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Range, Share
 from selfsight.views.holes import Region, draw_holes
 from selfsight.views.presets import light, one_view
 
@@ -78,17 +79,21 @@ class Inpainting(Method):
         region: Annotated[
             Region, "where holes are: anywhere or always in the centre; paper: both"
         ] = "random",
-        hole: Annotated[float, "share of the image that is cut out; paper 0.25"] = 0.25,
-        adversarial: Annotated[float, "weight of fooling a critic, 0 is none; paper 0.001"] = 0.0,
-        crop: Annotated[float, "smallest share of the area in a crop; ours"] = 0.5,
-        width: Annotated[int, "most channels in decoder and critic; ours"] = 64,
+        hole: Annotated[
+            float, Range(above=0.0, below=1.0), "share of the image that is cut out; paper 0.25"
+        ] = 0.25,
+        adversarial: Annotated[
+            float,
+            Range(at_least=0.0, below=1.0),
+            "weight of fooling a critic, 0 is none; paper 0.001",
+        ] = 0.0,
+        crop: Annotated[Share, "smallest share of the area in a crop; ours"] = 0.5,
+        width: Annotated[Count, "most channels in decoder and critic; ours"] = 64,
     ) -> None:
         super().__init__()
         size, channels = encoder.image_size, encoder.channels
         if not 0 < round(hole * size**2) < size**2:
             raise UserError(f"hole = {hole} of an image of {size} px; choose between 0 and 1")
-        if not 0 <= adversarial < 1:
-            raise UserError(f"adversarial = {adversarial} is a share; choose 0 or more, below 1")
         self.encoder = encoder
         self.region, self.share, self.adversarial = region, hole, adversarial
         features = map_width(encoder, method="inpainting")

@@ -27,6 +27,7 @@ from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.nets.sizes import SMALLEST, features_of, in_pixels
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Fraction, NonNegative, Several, Share, Whole
 from selfsight.views.patches import cut_patches, mosaic, normalise_patches, random_tiles
 from selfsight.views.presets import light, one_view
 
@@ -89,18 +90,18 @@ class Jigsaw(Method):
         self,
         encoder: Encoder,
         *,
-        permutations: Annotated[int, "ways to shuffle; paper up to 1000"] = 32,
-        shuffles: Annotated[int, "puzzles made from the tiles of one image in a step; ours"] = 4,
-        tile: Annotated[float, "side of a tile, share of its cell; code 64 / 85"] = 0.7,
-        gap: Annotated[float, "least gap between tiles, share of a cell; code 0"] = 0.16,
-        shift: Annotated[int, "largest shift of a colour channel, px; code 2 at 64 px"] = 1,
-        grey: Annotated[float, "share of images made grey; code 0.5"] = 0.5,
+        permutations: Annotated[Several, "ways to shuffle; paper up to 1000"] = 32,
+        shuffles: Annotated[Count, "puzzles made from the tiles of one image in a step; ours"] = 4,
+        tile: Annotated[Share, "side of a tile, share of its cell; code 64 / 85"] = 0.7,
+        gap: Annotated[NonNegative, "least gap between tiles, share of a cell; code 0"] = 0.16,
+        shift: Annotated[Whole, "largest shift of a colour channel, px; code 2 at 64 px"] = 1,
+        grey: Annotated[Fraction, "share of images made grey; code 0.5"] = 0.5,
         normalise: Annotated[
             bool, "give every tile mean 0 and the same contrast; paper: yes"
         ] = True,
-        width: Annotated[int, "width of a tile's vector in the head; paper 1024"] = 128,
-        hidden: Annotated[int, "width of the head's hidden layer; paper 4096"] = 512,
-        crop: Annotated[float, "smallest share of the area that tiles are cut from; ours"] = 0.5,
+        width: Annotated[Count, "width of a tile's vector in the head; paper 1024"] = 128,
+        hidden: Annotated[Count, "width of the head's hidden layer; paper 4096"] = 512,
+        crop: Annotated[Share, "smallest share of the area that tiles are cut from; ours"] = 0.5,
     ) -> None:
         super().__init__()
         self.encoder = encoder

@@ -25,6 +25,7 @@ from selfsight.nets.masked_vit import (
     random_order,
 )
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Range, Share
 from selfsight.views.presets import light, one_view
 
 
@@ -78,12 +79,14 @@ class MAE(Method):
         self,
         encoder: Encoder,
         *,
-        hidden: Annotated[float, "share of the patches that is hidden; paper 0.75"] = 0.75,
+        hidden: Annotated[
+            float, Range(above=0.0, below=1.0), "share of the patches that is hidden; paper 0.75"
+        ] = 0.75,
         normalise: Annotated[bool, "standardise each patch before comparing; paper: yes"] = True,
-        width: Annotated[int, "width of the decoder; paper 512"] = 128,
-        depth: Annotated[int, "blocks of the decoder; paper 8"] = 2,
-        heads: Annotated[int, "attention heads of the decoder; paper 16"] = 4,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.2"] = 0.2,
+        width: Annotated[Count, "width of the decoder; paper 512"] = 128,
+        depth: Annotated[Count, "blocks of the decoder; paper 8"] = 2,
+        heads: Annotated[Count, "attention heads of the decoder; paper 16"] = 4,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.2"] = 0.2,
     ) -> None:
         super().__init__()
         self.encoder = encoder

@@ -18,15 +18,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfsight.ema import Ema
-from selfsight.gather import gather
+from selfsight.gather import gather, world_size
 from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
-from selfsight.nets.split_batch_norm import shuffled, split_batch_norms, with_whole_batch_norms
+from selfsight.nets.split_batch_norm import (
+    SplitBatchNorm,
+    demand_groups,
+    shuffled,
+    split_batch_norms,
+    with_whole_batch_norms,
+)
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Momentum, NonNegative, Positive, Share
 from selfsight.ring import Ring, nearest
 from selfsight.suiting import (
-    demand_momentum,
-    demand_positive,
     demand_queue_within,
     fitted_queue,
     fitted_splits,
@@ -82,22 +87,20 @@ class MoCo(Method):
         self,
         encoder: Encoder,
         *,
-        queue: Annotated[int, "vectors kept as negatives; paper 65536, CIFAR 4096"] = 4096,
-        temperature: Annotated[float, "softmax temperature; paper 0.2 (v1 0.07)"] = 0.2,
-        momentum: Annotated[float, "of the slow copy; paper 0.999, CIFAR 0.99"] = 0.99,
+        queue: Annotated[Count, "vectors kept as negatives; paper 65536, CIFAR 4096"] = 4096,
+        temperature: Annotated[Positive, "softmax temperature; paper 0.2 (v1 0.07)"] = 0.2,
+        momentum: Annotated[Momentum, "of the slow copy; paper 0.999, CIFAR 0.99"] = 0.99,
         directions: Annotated[
             Literal["one", "both"],
             "one: view 1 asks, view 2 answers; both: each does both; paper one",
         ] = "one",
-        splits: Annotated[int, "groups of batch norm, as on that many devices; paper 8"] = 4,
-        hidden: Annotated[int, "width of the head's hidden layer; paper 2048"] = 512,
-        projection: Annotated[int, "width of the compared vectors; paper 128"] = 128,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.2"] = 0.2,
-        colour: Annotated[float, "strength of the colour jitter; paper 0.5"] = 0.5,
+        splits: Annotated[Count, "groups of batch norm, as on that many devices; paper 8"] = 4,
+        hidden: Annotated[Count, "width of the head's hidden layer; paper 2048"] = 512,
+        projection: Annotated[Count, "width of the compared vectors; paper 128"] = 128,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.2"] = 0.2,
+        colour: Annotated[NonNegative, "strength of the colour jitter; paper 0.5"] = 0.5,
     ) -> None:
         super().__init__()
-        demand_positive({"queue": queue, "splits": splits, "temperature": temperature})
-        demand_momentum(momentum)
         if splits > 1:
             split_batch_norms(encoder, splits=splits)
         self.encoder = encoder
@@ -165,8 +168,11 @@ class MoCo(Method):
         ]
 
     def demand_fit(self, situation: Situation) -> None:
-        """Raise UserError for a queue longer than the data."""
+        """Raise UserError for a queue longer than the data, or groups that do not cut the batch."""
         demand_queue_within(situation, length=len(self.queue.rows))
+        for part in self.encoder.modules():  # a network without batch norm has no groups
+            if isinstance(part, SplitBatchNorm):
+                demand_groups(situation.batch // world_size(), splits=part.splits)
 
     @property
     def _online(self) -> nn.Sequential:

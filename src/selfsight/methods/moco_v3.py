@@ -21,8 +21,9 @@ from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, 
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Momentum, Positive, Share
 from selfsight.schedule import rising_momentum
-from selfsight.suiting import demand_momentum, demand_positive, slower_teacher
+from selfsight.suiting import slower_teacher
 from selfsight.views.presets import EachOf, byol_pair
 
 
@@ -68,15 +69,15 @@ class MoCoV3(Method):
         self,
         encoder: Encoder,
         *,
-        temperature: Annotated[float, "softmax temperature; paper 0.2 (ResNet 1.0)"] = 0.2,
-        momentum: Annotated[float, "of the slow copy at the start, rises to 1; paper 0.99"] = 0.99,
-        hidden: Annotated[int, "width of the heads' hidden layer; paper 4096"] = 1024,
-        projection: Annotated[int, "width of the compared vectors; paper 256"] = 256,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.2 (ResNet)"] = 0.2,
+        temperature: Annotated[Positive, "softmax temperature; paper 0.2 (ResNet 1.0)"] = 0.2,
+        momentum: Annotated[
+            Momentum, "of the slow copy at the start, rises to 1; paper 0.99"
+        ] = 0.99,
+        hidden: Annotated[Count, "width of the heads' hidden layer; paper 4096"] = 1024,
+        projection: Annotated[Count, "width of the compared vectors; paper 256"] = 256,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.2 (ResNet)"] = 0.2,
     ) -> None:
         super().__init__()
-        demand_positive({"temperature": temperature})
-        demand_momentum(momentum)
         if hasattr(encoder.network, "patch_embed"):
             encoder.network.patch_embed.requires_grad_(requires_grad=False)  # section 4.2
         self.encoder = encoder

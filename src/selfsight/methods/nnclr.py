@@ -21,9 +21,9 @@ from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, 
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, NonNegative, Positive, Share
 from selfsight.ring import Ring, nearest
 from selfsight.suiting import (
-    demand_positive,
     demand_queue_within,
     fitted_queue,
     stronger_colour,
@@ -81,18 +81,17 @@ class NNCLR(Method):
         self,
         encoder: Encoder,
         *,
-        queue: Annotated[int, "vectors among which neighbours are sought; ours"] = 4096,
-        temperature: Annotated[float, "softmax temperature; paper 0.1, CIFAR code 0.2"] = 0.2,
-        hidden: Annotated[int, "width of the projector; paper 2048"] = 1024,
-        predicting: Annotated[int, "width of the predictor's hidden layer; paper 4096"] = 1024,
-        projection: Annotated[int, "width of the compared vectors; paper 256"] = 256,
-        crop: Annotated[float, "smallest share of the area in a crop; SimCLR's paper 0.08"] = 0.08,
+        queue: Annotated[Count, "vectors among which neighbours are sought; ours"] = 4096,
+        temperature: Annotated[Positive, "softmax temperature; paper 0.1, CIFAR code 0.2"] = 0.2,
+        hidden: Annotated[Count, "width of the projector; paper 2048"] = 1024,
+        predicting: Annotated[Count, "width of the predictor's hidden layer; paper 4096"] = 1024,
+        projection: Annotated[Count, "width of the compared vectors; paper 256"] = 256,
+        crop: Annotated[Share, "smallest share of the area in a crop; SimCLR's paper 0.08"] = 0.08,
         colour: Annotated[
-            float, "strength of the colour jitter; SimCLR's paper 0.5 for CIFAR"
+            NonNegative, "strength of the colour jitter; SimCLR's paper 0.5 for CIFAR"
         ] = 0.5,
     ) -> None:
         super().__init__()
-        demand_positive({"queue": queue, "temperature": temperature})
         self.encoder = encoder
         self.projector = mlp(
             [encoder.dim, hidden, hidden, projection], last_bias=False, last_norm="batch"

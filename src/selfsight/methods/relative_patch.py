@@ -24,6 +24,7 @@ from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.nets.sizes import SMALLEST, features_of, in_pixels
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, NonNegative, Share
 from selfsight.views import patches as cutting
 from selfsight.views.presets import light, one_view
 
@@ -63,12 +64,16 @@ class RelativePatch(Method):
         self,
         encoder: Encoder,
         *,
-        patch: Annotated[float, "side of a patch, share of the image's side; ours"] = 0.33,
-        gap: Annotated[float, "between patches, share of the image's side; paper: patch / 2"] = 0.1,
+        patch: Annotated[Share, "side of a patch, share of the image's side; ours"] = 0.33,
+        gap: Annotated[
+            NonNegative, "between patches, share of the image's side; paper: patch / 2"
+        ] = 0.1,
         jitter: Annotated[
-            float, "largest move of a patch, share of the image's side; code: patch / 14"
+            NonNegative, "largest move of a patch, share of the image's side; code: patch / 14"
         ] = 0.035,
-        pairs: Annotated[int, "pairs of patches an image and step, each in both orders; ours"] = 4,
+        pairs: Annotated[
+            Count, "pairs of patches an image and step, each in both orders; ours"
+        ] = 4,
         colour: Annotated[
             Literal["drop", "project", "keep"],
             "against colour fringes: one channel and noise, no green-magenta, nothing; paper: drop",
@@ -76,8 +81,8 @@ class RelativePatch(Method):
         normalise: Annotated[
             bool, "give every patch mean 0 and the same contrast; paper: yes"
         ] = True,
-        hidden: Annotated[int, "width of the head's hidden layer; paper 4096"] = 512,
-        crop: Annotated[float, "smallest share of the area that patches are cut from; ours"] = 0.5,
+        hidden: Annotated[Count, "width of the head's hidden layer; paper 4096"] = 512,
+        crop: Annotated[Share, "smallest share of the area that patches are cut from; ours"] = 0.5,
     ) -> None:
         super().__init__()
         self.encoder = encoder

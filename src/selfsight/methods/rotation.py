@@ -20,6 +20,7 @@ from selfsight.gather import gather
 from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.precision import full_precision
+from selfsight.ranges import Share
 from selfsight.views.presets import light, one_view
 
 
@@ -66,7 +67,7 @@ class Rotation(Method):
         self,
         encoder: Encoder,
         *,
-        crop: Annotated[float, "smallest share of the area in a crop; ours"] = 0.5,
+        crop: Annotated[Share, "smallest share of the area in a crop; ours"] = 0.5,
     ) -> None:
         super().__init__()
         self.encoder = encoder

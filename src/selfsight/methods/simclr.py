@@ -22,7 +22,8 @@ from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, 
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
-from selfsight.suiting import demand_positive, stronger_colour
+from selfsight.ranges import Count, NonNegative, Positive, Share
+from selfsight.suiting import stronger_colour
 from selfsight.views.presets import simclr, two_views
 
 
@@ -72,17 +73,16 @@ class SimCLR(Method):
         self,
         encoder: Encoder,
         *,
-        temperature: Annotated[float, "softmax temperature; paper 0.1 to 0.5 (CIFAR 0.5)"] = 0.2,
-        hidden: Annotated[int, "width of the head's hidden layer; paper: the encoder's"] = 512,
-        projection: Annotated[int, "width of the compared vectors; paper 128"] = 128,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.08"] = 0.08,
-        colour: Annotated[float, "strength of the colour jitter; paper 0.5 for CIFAR"] = 0.5,
+        temperature: Annotated[Positive, "softmax temperature; paper 0.1 to 0.5 (CIFAR 0.5)"] = 0.2,
+        hidden: Annotated[Count, "width of the head's hidden layer; paper: the encoder's"] = 512,
+        projection: Annotated[Count, "width of the compared vectors; paper 128"] = 128,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.08"] = 0.08,
+        colour: Annotated[NonNegative, "strength of the colour jitter; paper 0.5 for CIFAR"] = 0.5,
         measure_head: Annotated[
             bool, "measure the head's vectors too, to see why the encoder's are kept; ours"
         ] = False,
     ) -> None:
         super().__init__()
-        demand_positive({"temperature": temperature})
         self.encoder = encoder
         self.projector = mlp([encoder.dim, hidden, projection])
         self.temperature, self.dim, self.measure_head = temperature, projection, measure_head

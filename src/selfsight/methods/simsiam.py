@@ -19,6 +19,7 @@ from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, NonNegative, Several, Share
 from selfsight.suiting import demand
 from selfsight.views.presets import simclr, two_views
 
@@ -67,10 +68,10 @@ class SimSiam(Method):
         self,
         encoder: Encoder,
         *,
-        projection: Annotated[int, "width of the projector and its vectors; paper 2048"] = 1024,
-        bottleneck: Annotated[int, "width of the predictor's hidden layer; paper 512"] = 256,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.2"] = 0.2,
-        colour: Annotated[float, "strength of the colour jitter; paper 0.5"] = 0.5,
+        projection: Annotated[Several, "width of the projector and its vectors; paper 2048"] = 1024,
+        bottleneck: Annotated[Count, "width of the predictor's hidden layer; paper 512"] = 256,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.2"] = 0.2,
+        colour: Annotated[NonNegative, "strength of the colour jitter; paper 0.5"] = 0.5,
     ) -> None:
         super().__init__()
         demand(

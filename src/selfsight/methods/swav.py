@@ -24,6 +24,7 @@ from selfsight.nets.heads import mlp
 from selfsight.nets.prototypes import Prototypes, assignment_logs, fitting_count
 from selfsight.nets.sizes import features_of_all, small_side
 from selfsight.precision import full_precision
+from selfsight.ranges import Count, Fraction, NonNegative, Positive, Several, Share, Whole
 from selfsight.suiting import demand, demand_queue_within, fitted_queue, stronger_colour
 from selfsight.views.presets import EachOf, simclr
 
@@ -101,20 +102,24 @@ class SwAV(Method):
         self,
         encoder: Encoder,
         *,
-        prototypes: Annotated[int, "cluster centres; paper 3000"] = 256,
-        temperature: Annotated[float, "softmax temperature of the prediction; paper 0.1"] = 0.1,
-        epsilon: Annotated[float, "softness of the assignment; paper 0.05"] = 0.05,
-        iterations: Annotated[int, "of Sinkhorn-Knopp; paper 3"] = 3,
+        prototypes: Annotated[Several, "cluster centres; paper 3000"] = 256,
+        temperature: Annotated[Positive, "softmax temperature of the prediction; paper 0.1"] = 0.1,
+        epsilon: Annotated[Positive, "softness of the assignment; paper 0.05"] = 0.05,
+        iterations: Annotated[Count, "of Sinkhorn-Knopp; paper 3"] = 3,
         frozen: Annotated[
-            float, "first share of training with fixed prototypes; code 1 epoch"
+            Fraction, "first share of training with fixed prototypes; code 1 epoch"
         ] = 0.02,
-        queue: Annotated[int, "earlier vectors a view that join the assignment; code 3840"] = 1024,
-        queue_from: Annotated[float, "share of training before the queue; code epoch 15"] = 0.1,
-        hidden: Annotated[int, "width of the head's hidden layer; paper 2048"] = 512,
-        projection: Annotated[int, "width of the compared vectors; paper 128"] = 64,
-        small_views: Annotated[int, "views of a small part, besides 2 large ones; paper 6"] = 2,
-        small_size: Annotated[float, "side of a small view, share of a large; paper 96/224"] = 0.5,
-        colour: Annotated[float, "strength of the colour jitter; paper 1, SimCLR CIFAR 0.5"] = 0.5,
+        queue: Annotated[
+            Whole, "earlier vectors a view that join the assignment; code 3840"
+        ] = 1024,
+        queue_from: Annotated[Fraction, "share of training before the queue; code epoch 15"] = 0.1,
+        hidden: Annotated[Count, "width of the head's hidden layer; paper 2048"] = 512,
+        projection: Annotated[Count, "width of the compared vectors; paper 128"] = 64,
+        small_views: Annotated[Whole, "views of a small part, besides 2 large ones; paper 6"] = 2,
+        small_size: Annotated[Share, "side of a small view, share of a large; paper 96/224"] = 0.5,
+        colour: Annotated[
+            NonNegative, "strength of the colour jitter; paper 1, SimCLR CIFAR 0.5"
+        ] = 0.5,
     ) -> None:
         super().__init__()
         self.encoder = encoder

@@ -20,7 +20,7 @@ from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
-from selfsight.suiting import demand_positive
+from selfsight.ranges import Count, NonNegative, Positive, Share
 from selfsight.views.presets import EachOf, byol_pair
 
 EPSILON = 1e-4  # within the root of the standard deviation
@@ -87,14 +87,13 @@ class VICReg(Method):
         self,
         encoder: Encoder,
         *,
-        invariance: Annotated[float, "weight of the views' agreement; paper 25"] = 25.0,
-        variance: Annotated[float, "weight of the spread over images; paper 25"] = 25.0,
-        covariance: Annotated[float, "weight of the dimensions' independence; paper 1"] = 1.0,
-        projection: Annotated[int, "width of all 3 expander layers; paper 8192"] = 512,
-        crop: Annotated[float, "smallest share of the area in a crop; paper 0.08, CIFAR 0.2"] = 0.2,
+        invariance: Annotated[Positive, "weight of the views' agreement; paper 25"] = 25.0,
+        variance: Annotated[Positive, "weight of the spread over images; paper 25"] = 25.0,
+        covariance: Annotated[NonNegative, "weight of the dimensions' independence; paper 1"] = 1.0,
+        projection: Annotated[Count, "width of all 3 expander layers; paper 8192"] = 512,
+        crop: Annotated[Share, "smallest share of the area in a crop; paper 0.08, CIFAR 0.2"] = 0.2,
     ) -> None:
         super().__init__()
-        demand_positive({"invariance": invariance, "variance": variance})
         self.encoder = encoder
         sizes = [encoder.dim, projection, projection, projection]
         self.projector = mlp(sizes, hidden_bias=True, last_bias=False)

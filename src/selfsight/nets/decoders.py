@@ -66,7 +66,7 @@ def critic(
     Without batch norm, so that it judges each picture alone.
     """
     layers: list[nn.Module] = []
-    for wide in (width // 4, width // 2, width):
+    for wide in (max(1, width // 4), max(1, width // 2), width):
         layers += [nn.Conv2d(channels, wide, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
         channels = wide
     last = nn.Linear(channels, 1)

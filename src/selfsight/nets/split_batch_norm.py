@@ -40,11 +40,7 @@ class SplitBatchNorm(nn.Module):
             output: Tensor = self.whole(maps)
             return output
         images, channels = maps.shape[:2]
-        if images % self.splits or images < 2 * self.splits:
-            raise UserError(
-                f"splits is {self.splits}; it must cut the {images} images of a process's batch "
-                "into equal groups of 2 or more"
-            )
+        demand_groups(images, splits=self.splits)
         layer, groups = self.whole, self.splits
         assert layer.running_mean is not None, "a batch norm without running statistics"
         # row-major: images g, g + groups, g + 2 groups, ... become group g without being moved
@@ -94,6 +90,15 @@ class SplitBatchNorm(nn.Module):
         mean.lerp_(means.mean(0), layer.momentum)
         variance.lerp_(of_all, layer.momentum)
         steps.add_(1)
+
+
+def demand_groups(images: int, *, splits: int) -> None:
+    """Raise UserError unless a process's batch of `images` can be cut into equal groups."""
+    if images % splits or images < 2 * splits:
+        raise UserError(
+            f"splits is {splits}; it must cut the {images} images of a process's batch "
+            "into equal groups of 2 or more"
+        )
 
 
 def split_batch_norms(network: nn.Module, *, splits: int) -> None:
