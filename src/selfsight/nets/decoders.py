@@ -5,17 +5,19 @@ They are thrown away after training, so they are small: nearest-neighbour enlarg
 would leave a checkerboard.) There are no skip connections: everything passes through the features.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfsight.errors import UserError
-from selfsight.nets.encoder import Encoder
+from selfsight.nets.encoder import Encoder, evaluating
 
 SMALLEST_SIDE = 8  # px of a decoder's first map, at most
 THINNEST = 16  # channels of its last map
 FAINT = (
     0.02  # deviation of the last layer's first weights: the first picture is nearly 0 everywhere
 )
+ROUNDING = 1e-3  # of the largest feature: what the order of a mean's terms may change
 SEED_SIDE = 4  # places across of the map that a vector becomes
 
 
@@ -89,13 +91,26 @@ def map_width(encoder: Encoder, *, method: str) -> int:
     Raises UserError for an encoder that exports something else, such as a class token: `method`
     learns through the map and would leave that untrained.
     """
-    pooling = getattr(encoder.network, "global_pool", "")
-    if pooling in ("token", "map") or encoder.network.num_features != encoder.dim:
+    if not _exports_mean(encoder):
         raise UserError(
             f"{method} learns through a map of features, and encoder {encoder.name!r} exports "
             "no mean of one; use convnet, resnet18 or resnet50"
         )
     return encoder.dim
+
+
+def _exports_mean(encoder: Encoder) -> bool:
+    """Return whether one picture's features are the mean of its map: no norm or layer follows."""
+    pooling = getattr(encoder.network, "global_pool", "")
+    if pooling in ("token", "map") or encoder.network.num_features != encoder.dim:
+        return False
+    side, channels = encoder.image_size, encoder.channels
+    ramp = torch.linspace(0, 1, channels * side**2, device=encoder.mean.device)
+    picture = ramp.view(1, channels, side, side)
+    with evaluating(encoder), torch.no_grad():
+        exported, mean = encoder(picture), pooled(encoder.feature_map(picture))
+    near = ROUNDING * float(exported.abs().max())
+    return exported.shape == mean.shape and torch.allclose(mean, exported, rtol=0.0, atol=near)
 
 
 def pooled(places: Float[Tensor, "batch width rows columns"]) -> Float[Tensor, "batch width"]:
