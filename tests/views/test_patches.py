@@ -137,6 +137,15 @@ def test_projection_removes_green_against_magenta_and_nothing_else() -> None:
         torch.testing.assert_close((projected * weights).sum(2), (patches * weights).sum(2))
 
 
+def test_projection_leaves_as_little_in_half_precision_training() -> None:
+    patches = torch.rand(4, 2, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        projected = project_colours(patches)
+    left_over = -projected[:, :, 0] + 2 * projected[:, :, 1] - projected[:, :, 2]
+    assert projected.dtype == torch.float32
+    assert left_over.abs().max() < 1e-5
+
+
 @pytest.mark.parametrize("guard", [drop_colours, project_colours, normalise_patches])
 def test_guards_treat_each_patch_alone(guard) -> None:
     patches = torch.rand(3, 2, 3, 8, 8)

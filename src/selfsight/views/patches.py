@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from selfsight.precision import full_precision
+
 BORDER = 1  # px
 DIRECTIONS = 8  # of a neighbour, row by row around the centre: 0 1 2 / 3 . 4 / 5 6 7
 FLAT = 1 / 255  # one grey level: contrast below it is noise, and is not stretched
@@ -111,6 +113,7 @@ def drop_colours(patches: Patches) -> Patches:
     return torch.where(chosen[..., None, None], centred, noise)
 
 
+@full_precision
 def project_colours(patches: Patches) -> Patches:
     """Return patches of three channels without their green-magenta part, (I - a a' / a'a) x."""
     axis = torch.tensor(GREEN_MAGENTA, device=patches.device)
