@@ -23,6 +23,8 @@ DISAGREEMENTS = [  # method, what its page must say
     ("byol", "The sum of 2 - 2 cos over both directions"),
     ("byol", "The target starts as a copy of the network"),
     ("byol", "The last layers have no bias"),
+    ("moco", "Biases and norms are not decayed"),
+    ("simsiam", "Biases and norms are not decayed"),
     ("simsiam", "last batch norm has no weights of its own"),
     ("simsiam", "A projector of 2 layers, as in the paper for CIFAR"),
     ("barlow_twins", "biased variance with epsilon 1e-5"),
@@ -69,7 +71,8 @@ def test_a_page_says_all_that_is_known(name: str) -> None:
     assert f"{kind.recipe.optimiser}, rate {kind.recipe.lr:g} at batch 256" in text
     assert "Knows nothing a loss of " in text
     for setting in methods.settings_of(kind).values():
-        assert f"{setting.name} = {setting.default} {setting.help}" in text
+        allowed = f" ({setting.allowed})" if setting.allowed else ""
+        assert f"{setting.name} = {setting.default} {setting.help}{allowed}" in text
 
 
 @pytest.mark.parametrize(("name", "said"), DISAGREEMENTS)

@@ -15,7 +15,7 @@ dimensional     the vectors fill a line of their space (Barlow Twins without its
                 SimSiam without stop-gradient, whose batch norm forbids a point)
 
 Thresholds are far from what healthy runs show, so that silence is the rule; a run can still be bad
-without having collapsed. `docs/design.md` has the margins and `bench/collapse.py` measures them.
+without having collapsed. `bench/collapse.py` measures the margins.
 """
 
 from collections.abc import Mapping

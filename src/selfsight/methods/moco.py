@@ -69,7 +69,8 @@ class MoCo(Method):
         paper="He, Fan, Wu, Xie, Girshick: Momentum Contrast for Unsupervised Visual "
         "Representation Learning, CVPR 2020, arXiv 1911.05722; Chen, Fan, Girshick, He: Improved "
         "Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297",
-        deviations="AdamW instead of SGD (rate 0.03, decay 1e-4). A queue of 4096 and momentum "
+        deviations="AdamW instead of SGD (rate 0.03, decay 1e-4). Biases and norms are not decayed "
+        "(authors' code: all weights are). A queue of 4096 and momentum "
         "0.99, as in the authors' CIFAR demonstration. The slow copy moves after the step, not "
         "before the next. Batch norm is split within a process, keys are shuffled there only.",
         choices="With directions = both, keys join the queue after both losses, so that no key is "

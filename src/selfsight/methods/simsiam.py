@@ -50,7 +50,8 @@ class SimSiam(Method):
         "arXiv 2011.10566",
         deviations="A projector of 2 layers, as in the paper for CIFAR (3 for ImageNet), and "
         "narrower (1024 instead of 2048). AdamW instead of SGD (rate 0.05, decay 1e-4; CIFAR "
-        "0.03, 5e-4). The residual blocks begin as the encoder makes them.",
+        "0.03, 5e-4). Biases and norms are not decayed (authors' code: all weights are). The "
+        "residual blocks begin as the encoder makes them.",
         choices="The projector's last batch norm has no weights of its own, as in the authors' "
         "code (one library gives it some). Each view is one pass through the network, so views "
         "share no statistics.",
