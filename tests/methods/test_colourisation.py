@@ -161,5 +161,5 @@ def test_a_transformer_and_grey_images_are_refused() -> None:
 
 @pytest.mark.parametrize("settings", [{"uniform": 0.0}, {"stride": 0}, {"sigma": 0.0}])
 def test_settings_that_cannot_work_are_refused(settings) -> None:
-    with pytest.raises(ValueError, match=rf"^{next(iter(settings))} = "):
+    with pytest.raises(ValueError, match=rf"^{next(iter(settings))} is "):
         Colourisation(encoder(), **settings)

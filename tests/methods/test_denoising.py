@@ -116,11 +116,11 @@ def test_the_best_linear_denoiser_reaches_the_theoretical_error() -> None:
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"amount": -0.1}, "amount = -0.1"),
+        ({"amount": -0.1}, "amount is -0.1; it must be at least 0"),
         ({"noise": "masking", "amount": 1.0}, "amount = 1.0 of masking"),
         ({"untouched": 0.0}, "no effect"),
         ({"noise": "masking", "amount": 0.0, "untouched": 0.5}, "no effect"),
-        ({"noise": "masking", "untouched": -1.0}, "0 or more"),
+        ({"noise": "masking", "untouched": -1.0}, "untouched is -1.0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, complaint: str) -> None:

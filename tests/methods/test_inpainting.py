@@ -138,5 +138,5 @@ def test_without_an_adversary_there_is_no_critic() -> None:
 
 @pytest.mark.parametrize("settings", [{"hole": 0.0}, {"hole": 1.0}, {"adversarial": 1.0}])
 def test_settings_that_cannot_work_are_refused(settings) -> None:
-    with pytest.raises(ValueError, match=rf"^{next(iter(settings))} = "):
+    with pytest.raises(ValueError, match=rf"^{next(iter(settings))} is "):
         Inpainting(encoder(), **settings)

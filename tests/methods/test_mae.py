@@ -190,7 +190,7 @@ def test_a_convolutional_encoder_is_refused() -> None:
     ("settings", "complaint"),
     [
         ({"hidden": 0.999}, "hidden = 0.999 shows 0 of"),
-        ({"hidden": 0.0}, "hidden = 0.0 shows"),
+        ({"hidden": 0.0}, "hidden is 0.0; it must be more than 0"),
         ({"width": 30}, "width = 30 must divide by 4"),
     ],
 )
