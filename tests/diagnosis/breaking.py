@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selfsight import assemble, fit, methods
+from selfsight import assemble, methods, preparation
 from selfsight.method import Method
 
 
@@ -43,7 +43,7 @@ def broken(how: Break) -> Iterator[None]:
     with ExitStack() as stack:
         for name, replacement in how.functions.items():
             stack.enter_context(mock.patch.object(module, name, replacement))
-        stack.enter_context(mock.patch.object(fit, "build_method", build_broken))
+        stack.enter_context(mock.patch.object(preparation, "build_method", build_broken))
         yield
 
 
