@@ -129,7 +129,7 @@ def test_arms_are_tried_before_the_first_run() -> None:
     with pytest.raises(UserError, match="simclr is given twice"):
         check_arms(plan("simclr", "byol", "simclr"))
     fast = replace(plan("simclr", "byol").arms[1], own={"momentum": 2.0})
-    with pytest.raises(UserError, match=r"byol: momentum is 2\.0; it must be from 0"):
+    with pytest.raises(UserError, match=r"byol: momentum is 2\.0; it must be at least 0"):
         check_arms(replace(plan("simclr"), arms=(*plan("simclr").arms, fast)))
 
 

@@ -109,7 +109,7 @@ class DINO(Method):
         ] = 0.04,
         momentum: Annotated[Momentum, "of the teacher at first, rises to 1; paper 0.996"] = 0.99,
         centre_momentum: Annotated[
-            Momentum, "of the centre of the teacher's scores; code 0.9"
+            Fraction, "of the centre of the teacher's scores; code 0.9"
         ] = 0.9,
         frozen: Annotated[
             Fraction, "first share of training with a fixed last layer; code 1 epoch"
