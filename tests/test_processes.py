@@ -74,6 +74,12 @@ def assert_same_gradients(step: dict[str, Any]) -> None:
         assert difference < 0.01 * largest or largest < 1e-4 * most, name
 
 
+def test_one_worker_has_all_of_these_tests() -> None:
+    """Else the fixture that starts the two processes runs once a worker, and nobody notices."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert "@processes" in os.environ["PYTEST_CURRENT_TEST"]
+
+
 def test_every_method_is_tried() -> None:
     assert {case.method for case in CASES} == set(methods.names())
 
