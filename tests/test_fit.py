@@ -279,6 +279,7 @@ def test_broken_files_are_listed_with_their_reason(cache, tmp_path) -> None:
     assert line.startswith("tab\\there.jpg\t")
 
 
+@pytest.mark.usefixtures("finished")  # the images are stored already: the run's disk is full
 def test_after_a_full_disk_and_after_ctrl_c_the_run_can_go_on(
     folder, cache, tmp_path, monkeypatch
 ) -> None:
@@ -326,6 +327,22 @@ def test_grey_images_cannot_be_coloured_and_nothing_is_left(folder, cache, tmp_p
     with pytest.raises(UserError, match="all images are grey; use another method"):
         selfsight.train(
             folder, out=out, method="colourisation", steps=1, cache=cache, quiet=True, **QUICK
+        )
+    assert not out.exists()
+
+
+def test_a_mistake_that_the_first_step_finds_leaves_nothing(cache, tmp_path) -> None:
+    faint = tmp_path / "faint"
+    faint.mkdir()
+    random = np.random.default_rng(2)
+    for number in range(40):
+        pixels = np.repeat(random.integers(0, 250, (16, 16, 1), dtype=np.uint8), 3, axis=2)
+        pixels[..., 0] += 1  # a colour, but none that anyone would see
+        Image.fromarray(pixels).save(faint / f"{number}.png")
+    out = tmp_path / "run"
+    with pytest.raises(UserError, match="the first images are all grey; use another method"):
+        selfsight.train(
+            faint, out=out, method="colourisation", steps=1, cache=cache, quiet=True, **QUICK
         )
     assert not out.exists()
 

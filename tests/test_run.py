@@ -77,3 +77,10 @@ def test_what_a_run_leaves_that_was_killed_at_its_very_start_is_not_in_the_way(t
     (place / "checkpoints" / "mine").touch()
     with pytest.raises(UserError, match="other files"):
         Run.create(place, images="x", settings=Settings(), method_settings={})
+
+
+def test_a_mistake_found_later_loses_nothing(run: Run) -> None:
+    run.append([{"kind": "step", "step": 1}])
+    with pytest.raises(UserError), resumable(run):
+        raise UserError("no")
+    assert run.records("step")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from selfsight.errors import Interrupted, UserError
+from selfsight.gather import process_rank
 from selfsight.run import Run
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -16,11 +17,16 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 def resumable(run: Run) -> Iterator[None]:
     """Turn Ctrl-C and a disk that takes no more into messages that say how to go on.
 
-    What was half written is removed. Raises Interrupted and UserError.
+    What was half written is removed, and so is a run in which a mistake of the user's is found before
+    the first step is taken. Raises Interrupted and UserError.
     """
     try:
         yield
     except Interrupted:
+        raise
+    except UserError:
+        if process_rank() == 0:
+            run.drop_if_not_begun()
         raise
     except KeyboardInterrupt:
         run.drop_partial_files()

@@ -125,6 +125,11 @@ class Run:
         for partial in (*self.path.glob("**/*.part"), *self.path.glob("**/.part")):
             partial.unlink(missing_ok=True)
 
+    def drop_if_not_begun(self) -> None:
+        """Remove the directory if no step was taken: it has nothing that could be continued."""
+        if not self.records("step") and not self._checkpoints():
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def save_checkpoint(self, step: int, state: Mapping[str, Any]) -> None:
         """Write a checkpoint in one move, then drop all but the latest two."""
         import torch
