@@ -17,8 +17,8 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 def resumable(run: Run) -> Iterator[None]:
     """Turn Ctrl-C and a disk that takes no more into messages that say how to go on.
 
-    What was half written is removed, and so is a run in which a mistake of the user's is found before
-    the first step is taken. Raises Interrupted and UserError.
+    What was half written is removed, and so is a run in which a mistake of the user's is found
+    before the first step is taken. Raises Interrupted and UserError.
     """
     try:
         yield
