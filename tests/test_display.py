@@ -1,6 +1,7 @@
 """What a person sees: plain lines in a file, a live line on a terminal, and no cursor lost."""
 
 import io
+import math
 
 import pytest
 from rich.console import Console
@@ -41,6 +42,8 @@ def shown(terminal: bool) -> tuple[Display, io.StringIO]:
 def test_a_look_is_told_in_a_few_words() -> None:
     assert look_text(LOOK) == ("  31% of the way  spread 0.80 of ideal  rank 70  kNN 45.7%")
     assert "kNN" not in look_text(LOOK | {"knn": None})
+    assert look_text(LOOK | {"loss_share": -0.001}).startswith("  0% of the way")
+    assert look_text(LOOK | {"loss_share": math.nan}).startswith("  nan% of the way")
 
 
 def test_without_a_terminal_there_is_a_plain_line_now_and_then(clock) -> None:

@@ -99,7 +99,7 @@ def look_text(look: Mapping[str, Any]) -> str:
     share = look["spread"] / look["spread_ideal"]
     knn = "" if look["knn"] is None else f"  kNN {look['knn']:.1%}"
     return (
-        f"  {look['loss_share']:.0%} of the way  spread {share:.2f} of ideal"
+        f"  {look['loss_share']:z.0%} of the way  spread {share:.2f} of ideal"
         f"  rank {look['effective_rank']:.0f}{knn}"
     )
 

@@ -42,7 +42,7 @@ def judge(
         return Verdict(
             "unmeasured",
             "Unmeasured: there are no labels of two or more classes to measure with. The loss has "
-            f"gone {look['loss_share']:.0%} of the way from knowing nothing, and nothing has "
+            f"gone {look['loss_share']:z.0%} of the way from knowing nothing, and nothing has "
             "collapsed.",
         )
     return _against_untrained(rows, gain)
