@@ -23,7 +23,7 @@ def synchronise(network: nn.Module) -> None:
 
 
 class _Synchronised(nn.modules.batchnorm._BatchNorm):
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 torch's name for it
+    def forward(self, input: Tensor) -> Tensor:
         if not self.training or world_size() == 1:
             return super().forward(input)
         with torch.autocast(input.device.type, enabled=False):
@@ -65,7 +65,7 @@ class _Synchronised2d(_Synchronised, nn.BatchNorm2d):
 class _SynchronisedWithActivation(_Synchronised2d):
     """timm's BatchNormAct2d, which the EfficientNets, MobileNets and RegNets are built of."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 torch's name for it
+    def forward(self, input: Tensor) -> Tensor:
         output = super().forward(input)
         for rest in self.children():
             output = rest(output)
