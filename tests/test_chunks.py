@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from two_processes import SMALL
 
 from selfsight import matching, methods
-from selfsight.chunks import chunk_lines, demand_chunk, in_chunks, views_in_chunks
+from selfsight.chunks import (
+    chunk_lines,
+    demand_chunk,
+    demand_groups,
+    in_chunks,
+    views_in_chunks,
+)
 from selfsight.engine import Engine
 from selfsight.errors import UserError
 from selfsight.loop import Record, train
@@ -171,6 +177,13 @@ def test_methods_that_treat_each_image_alone_are_refused(name: str) -> None:
 def test_a_chunk_must_divide_the_batch_and_be_smaller(chunk: int) -> None:
     with pytest.raises(UserError, match=f"chunk is {chunk}; it must divide the 16 images"):
         demand_chunk(methods.find("simclr"), Settings(batch=16, chunk=chunk))
+
+
+def test_a_chunk_must_be_cut_into_the_methods_groups() -> None:
+    method = methods.find("moco")(build("moco", batch_norm=True).encoder, splits=4, queue=16)
+    demand_groups(method, Settings(method="moco", batch=16, chunk=8))
+    with pytest.raises(UserError, match="chunk is 2; moco cuts it into 4 equal groups"):
+        demand_groups(method, Settings(method="moco", batch=16, chunk=2))
 
 
 def test_it_is_said_aloud_when_batch_norm_sees_chunks_only() -> None:

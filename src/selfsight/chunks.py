@@ -55,6 +55,15 @@ def demand_chunk(kind: type[Method], settings: Settings) -> None:
         )
 
 
+def demand_groups(method: Method, settings: Settings) -> None:
+    """Raise UserError for a chunk that the method cannot cut into its groups."""
+    if settings.chunk is not None and settings.chunk % method.groups:
+        raise UserError(
+            f"chunk is {settings.chunk}; {settings.method} cuts it into {method.groups} equal "
+            f"groups, so it must be a multiple of {method.groups}"
+        )
+
+
 def chunk_lines(method: Method, settings: Settings) -> list[str]:
     """Return what a user must know about a training in chunks: a line, or none."""
     if settings.chunk is None:

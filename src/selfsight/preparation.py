@@ -14,7 +14,7 @@ from selfsight.assemble import (
     fitted_stem,
     suited,
 )
-from selfsight.chunks import demand_chunk
+from selfsight.chunks import demand_chunk, demand_groups
 from selfsight.engine import Engine
 from selfsight.errors import UserError
 from selfsight.gather import world_size
@@ -83,6 +83,7 @@ def settled(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         method = build_method(kind, own, settings=settings, mean=mean, std=std)
+    demand_groups(method, settings)
     method.demand_fit(
         Situation(
             images=images,
