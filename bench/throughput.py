@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--stem", default="standard", choices=("standard", "small", "auto"))
     parser.add_argument("--sizes", default="32", help="in px, with commas")
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=180)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--peer-steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer-python", default="", help="a Python that can import lightly")
