@@ -6,7 +6,6 @@ does not notice it.
 """
 
 import logging
-import math
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -54,15 +53,6 @@ class Engine:
     def first(self) -> bool:
         """Whether this is the process that prints and writes."""
         return process_rank() == 0
-
-    @property
-    def memory(self) -> float:
-        """Bytes that the device has; infinite where it cannot be told."""
-        if self.device.type == "cuda":
-            return float(torch.cuda.get_device_properties(self.device).total_memory)
-        if self.device.type == "cpu" and hasattr(os, "sysconf"):
-            return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-        return math.inf
 
     def set_up(self, method: Method, optimiser: Optimizer) -> tuple[Forward, Optimizer]:
         """Return the method's forward pass and the optimiser, placed and wrapped.

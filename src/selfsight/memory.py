@@ -1,5 +1,6 @@
-"""How much memory is taken and free."""
+"""How much memory is there, taken and free."""
 
+import math
 import os
 import resource
 import sys
@@ -16,6 +17,15 @@ def peak_memory(device: torch.device) -> int:
             return torch.accelerator.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def installed_memory(device: torch.device) -> float:
+    """Return the bytes that the device has; infinite where it cannot be told."""
+    if device.type == "cuda":
+        return float(torch.cuda.get_device_properties(device).total_memory)
+    if device.type == "cpu" and hasattr(os, "sysconf"):
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return math.inf
 
 
 def free_memory() -> int | None:

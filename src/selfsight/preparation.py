@@ -19,6 +19,7 @@ from selfsight.engine import Engine
 from selfsight.errors import UserError
 from selfsight.gather import world_size
 from selfsight.material import is_grey
+from selfsight.memory import installed_memory
 from selfsight.method import Method, Situation
 from selfsight.processors import free_cores
 from selfsight.settings import Settings
@@ -76,7 +77,7 @@ def settled(
     had. Raises UserError for what cannot work with these images.
     """
     settings = fitted_batch(settings, images=images, say=say)
-    demand_memory(settings, installed=engine.memory)
+    demand_memory(settings, installed=installed_memory(engine.device))
     demand_chunk(kind, settings)  # again: the batch may have shrunk
     if not resume:
         own = suited(kind, own, settings=settings, images=images, say=say)
