@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import selfsight
+from selfsight import keeper
 from selfsight.errors import Interrupted, UserError
 from selfsight.run import Run
 
@@ -98,6 +100,7 @@ def test_a_run_leaves_an_encoder_evidence_and_a_report(finished) -> None:
 def test_records_hold_every_step_and_the_looks(finished) -> None:
     assert [record["step"] for record in finished.records("step")] == list(range(1, 9))
     looks = finished.records("look")
+    assert [look["step"] for look in looks] == [1, 6, 8]  # five steps apart, and the last
     assert looks[-1]["progress"] == 1.0
     assert 0 <= looks[-1]["knn"] <= 1
     assert looks[-1]["spread_ideal"] == pytest.approx(128**-0.5)
@@ -106,6 +109,36 @@ def test_records_hold_every_step_and_the_looks(finished) -> None:
         share = (nothing - look["loss"]) / (nothing - perfect)
         assert look["loss_share"] == pytest.approx(share)
         assert nothing == pytest.approx(np.log(2 * 32 - 1), abs=0.2)
+
+
+def test_neighbours_are_asked_within_their_share_of_the_time(
+    folder, cache, tmp_path, monkeypatch
+) -> None:
+    """A step takes a second, a look a fifth of one, and a second more with neighbours."""
+    clock, asked = [0.0], []
+    make, record = keeper.looker, keeper.Keeper.record
+
+    def slow_looker(*given, **named):
+        look = make(*given, **named)
+
+        def slowly(method, at, loss, neighbours):
+            clock[0] += 1.2 if neighbours else 0.2
+            asked.extend([at.step] if neighbours else [])
+            return look(method, at, loss, neighbours)
+
+        return slowly
+
+    def slow_record(self, at) -> None:
+        clock[0] += 1.0
+        record(self, at)
+
+    monkeypatch.setattr(keeper, "looker", slow_looker)
+    monkeypatch.setattr(keeper.Keeper, "record", slow_record)
+    monkeypatch.setattr(keeper, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    given = QUICK | {"cache": cache, "quiet": True}
+    run = selfsight.train(folder, out=tmp_path / "run", steps=120, **given)
+    assert asked == [48, 84, 120]  # 3 in 100 seconds, and at the end
+    assert [look["step"] for look in run.records("look") if look["knn"] is not None] == asked
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(

@@ -111,6 +111,7 @@ def showing(monkeypatch, *shown: Collapse | None) -> list[tuple[int, int]]:
         seen.append((look["step"], before.get("step", 0)))
         return shown[min(len(seen), len(shown)) - 1]
 
+    monkeypatch.setattr(keeper, "APART", 1)
     monkeypatch.setattr(keeper, "find_collapse", find)
     monkeypatch.setattr(fit, "conclude", lambda *_, **__: None)
     return seen

@@ -21,7 +21,9 @@ from selfsight.method import Method
 from selfsight.run import Run
 
 EARLY_LOOKS = (0.0, 0.01, 0.03, 0.06)  # of the progress: the first step, and where collapses show
-ASKING_SHARE = 0.04  # of the time may have gone into asking neighbours before they are asked again
+APART = 5  # steps between two looks, at least: what looking costs is a share of what steps cost
+ASKING_SHARE = 0.03  # of the time may go into asking neighbours
+ASKING = 6.0  # times a look without them, which is what asking them costs until it was measured
 
 
 @dataclass(slots=True)
@@ -31,7 +33,8 @@ class State:
     step: int = 0
     seconds: float = 0.0
     finite: bool = True
-    looking: float = 0.0
+    asked: float = 0.0  # seconds that asking neighbours took so far
+    asking: float = 0.0  # and will take the next time, as far as is known
     last_look: dict[str, Any] = field(default_factory=dict)
     collapse: str = ""  # what the last look shows, in words; empty if nothing
     losses: list[float] = field(default_factory=list)
@@ -78,12 +81,13 @@ class Keeper:
         while self.due and self.due[0] <= state.last_look.get("progress", 0.0) + 1e-9:
             self.due.pop(0)  # a resumed run does not repeat its looks
         due = bool(self.due) and record.progress >= self.due[0] - 1e-9
+        due = due and record.step >= state.last_look.get("step", -APART) + APART
         last = record.progress >= 1 or not record.finite
         if due or last:
             early = record.progress < 1 / self.run.settings.looks - 1e-9
             while self.due and record.progress >= self.due[0] - 1e-9:
                 self.due.pop(0)
-            asks = not early and state.looking < ASKING_SHARE * state.seconds
+            asks = not early and state.asked + state.asking < ASKING_SHARE * state.seconds
             self._look(record, neighbours=last or asks)
         left = state.seconds / max(record.progress, 1e-9) * (1 - record.progress)
         shown = look_text(state.last_look) if state.last_look else ""
@@ -135,7 +139,10 @@ class Keeper:
             self._watch(before)
         self.pending.append(state.last_look)
         spent = time.monotonic() - began
-        state.looking += spent if neighbours else 0.0
+        if neighbours:
+            state.asked, state.asking = state.asked + spent, spent
+        elif not state.asked:
+            state.asking = ASKING * spent
         self.rate_since += spent  # looking is not training: the shown speed leaves it out
         state.seconds = time.monotonic() - self.began
 

@@ -19,7 +19,7 @@ from selfsight.method import Method, Step
 
 BANK, QUERIES = 1000, 500  # images of the live kNN
 NEIGHBOURS, TEMPERATURE = 20, 0.07
-MOST, FEWEST = 256, 64  # images on which a collapse is looked for
+MOST, FEWEST = 128, 64  # images on which a collapse is looked for
 ENTROPIES = ("assignment_entropy", "mean_assignment_entropy")
 
 
