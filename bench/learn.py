@@ -1,6 +1,7 @@
 """Does every method learn? Each on JPEG CIFAR-10 for the same time, with a small encoder.
 
-    python bench/learn.py cifar10 --minutes 3 --out learn [--methods all] [--seeds 1] [--jobs 2]
+    python bench/learn.py cifar10 --minutes 3 --out learn [--methods all] [--batch 256]
+                          [--seeds 1] [--jobs 2]
 
 For each method and seed `selfsight train` runs for `--minutes` on train/ on one core,
 `--jobs` of them side by side, and the frozen encoder is measured on test/: kNN and linear probe
@@ -38,6 +39,7 @@ def trained(arguments: argparse.Namespace, name: str, seed: int) -> Run:
         words = ["train", str(arguments.images / "train"), "--out", str(out)]
         words += ["--held-out", str(arguments.images / "test"), "--method", name]
         words += ["--encoder", encoder, "--minutes", str(arguments.minutes), "--seed", str(seed)]
+        words += ["--batch", str(arguments.batch)]
         words += ["--cache", str(arguments.out / "cache"), "--threads", "1"]
         words += ["--resume"] if out.exists() else []
         subprocess.run([sys.executable, "-m", "selfsight", *words], check=True, capture_output=True)
@@ -62,6 +64,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--methods", default="all")
     parser.add_argument("--encoder", default="convnet")
+    parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side, a core each")
     arguments = parser.parse_args()
