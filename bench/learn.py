@@ -1,6 +1,6 @@
 """Does every method learn? Each on JPEG CIFAR-10 for the same time, with a small encoder.
 
-    python bench/learn.py cifar10 --minutes 3 --out learn [--methods all] [--batch 256]
+    python bench/learn.py [cifar10] [--minutes 3] [--out learn] [--methods all] [--batch 256]
                           [--seeds 1] [--jobs 2]
 
 For each method and seed `selfsight train` runs for `--minutes` on train/ on one core,
@@ -59,9 +59,15 @@ def by_layer(run: Run, train: ImageSet, test: ImageSet) -> str:
 def main() -> None:
     """Train, measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("images", type=Path, help="folder with train/ and test/ of class folders")
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="?",
+        default=Path("cifar10"),
+        help="folder with train/ and test/ of class folders",
+    )
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("learn"))
     parser.add_argument("--methods", default="all")
     parser.add_argument("--encoder", default="convnet")
     parser.add_argument("--batch", type=int, default=256)
@@ -92,7 +98,8 @@ def line(name: str, runs: list[Run], few: list[ImageSet]) -> str:
     """Return a method's row; the spread is the standard deviation over seeds, if there are any."""
     evidence = [run.evidence for run in runs]
     if any("rows" not in one for one in evidence):
-        return f"{name:<15}{evidence[0]['verdict']['sentence']}"
+        unmeasured = next(one for one in evidence if "rows" not in one)
+        return f"{name:<15}{unmeasured['verdict']['sentence']}"
     rows = [{row["name"]: row for row in one["rows"]} for one in evidence]
 
     def mean(row: str, probe: str) -> float:

@@ -1,6 +1,6 @@
 """Which measure of quality without labels can be believed? Their rank correlation with a probe.
 
-    python bench/quality.py cifar10 --out quality [--runs 25] [--scale 1.0] [--jobs 1]
+    python bench/quality.py [cifar10] [--out quality] [--runs 25] [--scale 1.0] [--jobs 1]
 
 Trains `convnet` at 32 px with four methods (SimCLR, BYOL, Barlow Twins, rotation) in six ways each:
 short, three times and six and a half times as long, and for that longest time with a tenth of the
@@ -238,8 +238,14 @@ def correlations(rows: list[dict]) -> list[str]:
 def main() -> None:
     """Make the checkpoints that are missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("images", type=Path, help="folder with train/ and test/ of class folders")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="?",
+        default=Path("cifar10"),
+        help="folder with train/ and test/ of class folders",
+    )
+    parser.add_argument("--out", type=Path, default=Path("quality"))
     parser.add_argument("--runs", type=int, default=25, help="the first so many of 25 checkpoints")
     parser.add_argument("--scale", type=float, default=1.0, help="times the steps of every run")
     parser.add_argument("--jobs", type=int, default=1, help="checkpoints side by side, a core each")

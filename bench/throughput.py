@@ -187,7 +187,9 @@ def measure(images: str, cache: str, arguments: argparse.Namespace, method: str,
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("images", help="folder with class folders of images")
+    parser.add_argument(
+        "images", nargs="?", default="cifar10/train", help="folder with class folders of images"
+    )
     parser.add_argument("--methods", default="simclr", help="names with commas, or all")
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--stem", default="standard", choices=("standard", "small", "auto"))

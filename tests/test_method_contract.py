@@ -212,7 +212,7 @@ def test_thirty_steps_on_fixed_images_lower_the_loss_well_below_knowing_nothing(
     method, loss = training.method, sum(record.loss for record in records[-3:]) / 3
     untrained = sum(losses_without_learning(name, 30)[-3:]) / 3
     for nothing, least in ((method.knows_nothing(64), 0.1), (untrained, 0.03)):
-        learned = (nothing - loss) / (nothing - method.perfect)
+        learned = (nothing - loss) / (nothing - method.perfect(64))
         assert learned > least, f"{loss:.3f} is near {nothing:.3f}, which knows nothing"
     if method.collapsed(64) is not None:  # equal vectors are a cheap way to a low loss
         vectors = records[-1].watched
@@ -224,7 +224,7 @@ def test_the_loss_at_the_start_is_near_what_knows_nothing(name: str) -> None:
     method = build(name).train()
     torch.manual_seed(0)
     loss = method(method.views(images(64)), 0.0).loss.item()
-    nothing, perfect = method.knows_nothing(64), method.perfect
+    nothing, perfect = method.knows_nothing(64), method.perfect(64)
     assert abs(loss - nothing) < 0.6 * abs(nothing - perfect)
 
 

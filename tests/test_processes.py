@@ -159,6 +159,7 @@ sys.modules["pacmap"] = None
 from selfsight import keeper
 from selfsight.__main__ import main
 from selfsight.diagnosis.collapse import COMPLETE
+keeper.APART = 1
 keeper.find_collapse = lambda look, _: COMPLETE if look["step"] >= 3 else None
 main()
 """

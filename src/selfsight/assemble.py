@@ -88,7 +88,12 @@ def suited(
     say: Callable[[str], None],
 ) -> dict[str, object]:
     """Return the method's settings with the defaults that this situation changes, said aloud."""
-    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
+    situation = Situation(
+        images=images,
+        batch=settings.batch,
+        image_size=settings.size,
+        accumulate=settings.accumulate,
+    )
     changed = {}
     for adjustment in kind.suited(situation):
         if adjustment.setting not in own:

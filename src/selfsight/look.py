@@ -20,7 +20,7 @@ from selfsight.method import Method, Step
 BANK, QUERIES = 1000, 500  # images of the live kNN
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 MOST, FEWEST = 128, 64  # images on which a collapse is looked for
-ENTROPIES = ("assignment_entropy", "mean_assignment_entropy")
+ENTROPIES = ("assignment_entropy", "mean_assignment_entropy", "sure_assignment_entropy")
 
 
 def looker(
@@ -48,16 +48,16 @@ def looker(
     watched = _watched(material, batch=batch, groups=groups)
 
     def look(method: Method, record: Record, loss: float, neighbours: bool) -> dict[str, Any]:
-        nothing = method.knows_nothing(batch)
+        nothing, perfect = method.knows_nothing(batch), method.perfect(batch)
         fields = {
             "kind": "look",
             "step": record.step,
             "progress": record.progress,
             "knows_nothing": nothing,
-            "perfect": method.perfect,
+            "perfect": perfect,
             "collapsed_in_training": method.collapsed(batch),
             "loss": loss,
-            "loss_share": (nothing - loss) / (nothing - method.perfect),
+            "loss_share": (nothing - loss) / (nothing - perfect),
             "vectors_tell": method.vectors_tell,
             "knn": None,
         }

@@ -61,8 +61,9 @@ class Situation:
     """What a default may have to adapt to."""
 
     images: int  # training images
-    batch: int  # images a step, over all processes
+    batch: int  # images that pass at once, over all processes
     image_size: int  # px
+    accumulate: int = 1  # batches a step
     grey: bool = False  # whether no image has a colour
 
 
@@ -84,7 +85,6 @@ class Method(nn.Module, ABC):
 
     card: ClassVar[Card]
     recipe: ClassVar[Recipe]
-    perfect: float = 0.0  # the loss of a network that solves the task
     scale_matters: ClassVar[bool] = False  # whether the loss asks watched vectors for a deviation
     vectors_tell: ClassVar[bool] = True  # False: a task that few directions solve; its loss tells
     compares_images: ClassVar[bool] = False  # whether a loss needs the whole batch (`chunks.py`)
@@ -106,6 +106,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def knows_nothing(self, batch: int) -> float:
         """Return the loss that a network without knowledge has on a batch of `batch` images."""
+
+    def perfect(self, batch: int) -> float:  # noqa: ARG002
+        """Return the loss of a network that solves the task."""
+        return 0.0
 
     def collapsed(self, batch: int) -> float | None:  # noqa: ARG002
         """Return the loss when all outputs are equal, or None if that is no fixed number."""

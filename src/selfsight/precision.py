@@ -21,12 +21,17 @@ def full_precision(loss: Callable[_Inputs, _Output]) -> Callable[_Inputs, _Outpu
 
     @wraps(loss)
     def wide(*args: _Inputs.args, **kwargs: _Inputs.kwargs) -> _Output:
-        first = args[0][0] if isinstance(args[0], list) else args[0]
-        assert isinstance(first, Tensor)
-        with torch.autocast(first.device.type, enabled=False):
-            return loss(*map(_widen, args), **kwargs)  # type: ignore[arg-type]
+        named = {name: _widen(value) for name, value in kwargs.items()}
+        with torch.autocast(_device(*args, *kwargs.values()), enabled=False):
+            return loss(*map(_widen, args), **named)  # type: ignore[arg-type]
 
     return wide
+
+
+def _device(*values: object) -> str:
+    """Return the kind of device of the first tensor, which may be in a list."""
+    flat = (item for value in values for item in (value if isinstance(value, list) else [value]))
+    return next(item.device.type for item in flat if isinstance(item, Tensor))
 
 
 def _widen(value: object) -> object:

@@ -16,11 +16,12 @@ def fitted_queue(situation: Situation, *, length: int) -> list[Adjustment]:
     fitted = batches * situation.batch
     if fitted == length:
         return []
-    reason = (
-        f"{length:,} vectors would be more than half of the {situation.images:,} images"
-        if length > situation.images // 2
-        else f"a whole number of batches of {situation.batch}"
-    )
+    if length <= situation.images // 2:
+        reason = f"a whole number of batches of {situation.batch}"
+    else:
+        reason = f"{length:,} vectors would be more than half of the {situation.images:,} images"
+        if fitted > situation.images // 2:
+            reason += "; no queue is shorter than a batch"
     return [Adjustment("queue", fitted, reason)]
 
 
@@ -36,14 +37,15 @@ def fitted_splits(situation: Situation, *, splits: int) -> list[Adjustment]:
 
 
 def slower_teacher(situation: Situation, *, momentum: float) -> list[Adjustment]:
-    """Return the adjustment of `momentum` for a batch below 256, for which `momentum` is made.
+    """Return the adjustment of `momentum` for steps of fewer than the 256 images it is made for.
 
-    momentum^(batch / 256) makes the average as long as before, counted in images.
+    momentum^(images / 256) makes the average as long as before, counted in images.
     """
-    if situation.batch >= 256:
+    images = situation.batch * situation.accumulate
+    if images >= 256:
         return []
-    slower = round(momentum ** (situation.batch / 256), 6)
-    reason = f"batches of {situation.batch} instead of 256: each step moves the slow network less"
+    slower = round(momentum ** (images / 256), 6)
+    reason = f"steps of {images} images instead of 256: each moves the slow network less"
     return [Adjustment("momentum", slower, reason)]
 
 

@@ -33,6 +33,7 @@ from selfsight.look import looker
 from selfsight.loop import Record
 from selfsight.material import Material
 from selfsight.nets.encoder import build_encoder
+from selfsight.nets.prototypes import assignment_logs
 from selfsight.settings import Settings
 
 MODES = {"one-prototype", "cluster", "uniform", "complete", "dimensional"}
@@ -57,6 +58,7 @@ def look(**changes: Any) -> dict[str, Any]:
         "scale": None,
         "assignment_entropy": None,
         "mean_assignment_entropy": None,
+        "sure_assignment_entropy": 1.0,
     }
     assert changes.keys() <= healthy.keys()
     return healthy | changes
@@ -116,6 +118,18 @@ def test_a_number_that_is_none_shows_nothing(name: str) -> None:
     assert find_collapse(look(**{name: math.nan}), look(**{name: math.nan})) is None
     gone = look(spread=math.nan, effective_rank=math.nan, loss_watched=math.nan)
     assert find_collapse(gone, gone) is None
+
+
+@pytest.mark.parametrize(("images", "prototypes"), [(128, 65536), (64, 4096), (64, 3000)])
+def test_few_images_cannot_use_many_prototypes(images: int, prototypes: int) -> None:
+    """Each sure of one of its own: as many are used as can be, though few of all."""
+    alone = torch.eye(images, prototypes)
+    one = torch.eye(1, prototypes).expand(images, prototypes)
+    for shares, expected in ((alone, None), (one.lerp(alone, 0.01), ONE)):
+        logs = assignment_logs(shares)
+        assert (
+            find_collapse(look(**{name: log.item() for name, log in logs.items()}), {}) == expected
+        )
 
 
 def test_assignments_that_are_no_numbers_show_nothing() -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from selfsight.diagnosis.spread import (
+    covariance_eigenvalues,
     effective_rank,
     ideal_spread,
     mean_cosine,
@@ -51,6 +52,12 @@ def test_the_inputs_of_the_reference_are_rebuilt():
 )
 def test_every_measure_has_its_reference_value(measure, value):
     assert measure(example()) == pytest.approx(value, abs=1e-6)
+
+
+def test_the_covariance_has_the_eigenvalues_of_the_reference():
+    expected = torch.tensor([0.008212, 0.104106, 0.375563, 1.847002, 6.566841])
+    found = covariance_eigenvalues(example())
+    torch.testing.assert_close(found, expected.to(found), rtol=0, atol=1e-6)
 
 
 def test_the_ideal_spread_is_one_over_the_root_of_the_width():

@@ -107,6 +107,23 @@ LOSSES: dict[str, tuple[Callable[..., Tensor], list[Tensor]]] = {
 LOGDET = {"coding_rate", "emp_ssl_loss"}
 
 
+def test_a_loss_takes_its_arguments_by_name_too() -> None:
+    za, zb = Z1.bfloat16(), Z2.bfloat16()
+    queue = QUEUE.bfloat16()
+    named = [
+        nt_xent(za=za, zb=zb, temperature=0.5),
+        info_nce(za, zb, queue=queue, temperature=0.5),
+        emp_ssl_loss(views=[za, zb]),
+    ]
+    placed = [
+        nt_xent(za, zb, temperature=0.5),
+        info_nce(za, zb, queue, temperature=0.5),
+        emp_ssl_loss([za, zb]),
+    ]
+    assert named == placed
+    assert all(loss.dtype == torch.float32 for loss in named)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_single_precision_agrees_with_double_to_2e_5(name: str) -> None:
     loss, inputs = LOSSES[name]

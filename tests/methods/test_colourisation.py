@@ -148,7 +148,7 @@ def test_the_logged_loss_is_the_unweighted_one(images: Tensor) -> None:
 
 def test_no_prediction_is_better_than_perfect() -> None:
     method = Colourisation(encoder())
-    assert 1.0 < method.perfect < log(5)
+    assert 1.0 < method.perfect(8) < log(5)
 
 
 def test_a_transformer_and_grey_images_are_refused() -> None:

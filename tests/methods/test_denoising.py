@@ -120,6 +120,7 @@ def test_the_best_linear_denoiser_reaches_the_theoretical_error() -> None:
         ({"noise": "masking", "amount": 1.0}, "amount = 1.0 of masking"),
         ({"untouched": 0.0}, "no effect"),
         ({"noise": "masking", "amount": 0.0, "untouched": 0.5}, "no effect"),
+        ({"noise": "masking", "amount": 4e-4, "untouched": 0.0}, "no effect"),  # of 0 pixels
         ({"noise": "masking", "untouched": -1.0}, "untouched is -1.0"),
     ],
 )

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from selfsight.errors import UserError
 from selfsight.methods.emp_ssl import EmpSSL, coding_rate, emp_ssl_loss, random_rate
 from selfsight.nets.encoder import build_encoder
+from selfsight.nets.sizes import features_of
 
 
 def method(**settings: float) -> EmpSSL:
@@ -80,6 +81,13 @@ def test_the_collapsed_loss_is_as_stated() -> None:
     assert method().collapsed(16) == pytest.approx(-0.5 * log(1 + 256 / 0.2) - 200)
 
 
+def test_the_reference_values_of_the_rates_two_ends() -> None:
+    """128 dimensions, 256 images, epsilon 0.2: equal rows, and an even frame."""
+    emp = method(projection=128)
+    assert -200 - emp.collapsed(256) == pytest.approx(3.23, abs=5e-3)
+    assert -200 - emp.perfect(256) == pytest.approx(114.67, abs=5e-3)
+
+
 def test_mixing_all_vectors_with_one_direction_raises_the_loss() -> None:
     generator = torch.Generator().manual_seed(0)
     z = F.normalize(torch.randn(100, 64, generator=generator, dtype=torch.float64), dim=1)
@@ -106,8 +114,17 @@ def test_knowing_nothing_is_the_loss_of_independent_directions() -> None:
 
 
 def test_no_batch_has_a_lower_loss_than_the_perfect_one() -> None:
-    frame = [torch.eye(256)] * 8
-    assert emp_ssl_loss(frame).item() == pytest.approx(method().perfect, rel=1e-4)
+    for images in (64, 256, 512):  # fewer than dimensions, as many, twice as many
+        frame = [torch.eye(256).repeat(2, 1)[:images]] * 8
+        assert emp_ssl_loss(frame).item() == pytest.approx(method().perfect(images), rel=1e-4)
+
+
+def test_the_loss_of_a_step_is_that_of_all_patches_vectors() -> None:
+    emp = method(patches=4)
+    views = emp.views(torch.rand(8, 3, 20, 20))
+    z = emp.projector(features_of(emp.encoder, torch.cat(views))).chunk(4)
+    expected = emp_ssl_loss([view.detach() for view in z], epsilon=0.2, invariance=200.0)
+    torch.testing.assert_close(emp(views, 0.5).loss.detach(), expected)
 
 
 def test_order_of_views_and_images_scale_and_rotation_change_nothing() -> None:

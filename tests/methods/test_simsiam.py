@@ -50,7 +50,7 @@ def test_the_other_view_gets_no_gradient() -> None:
 def test_random_vectors_have_the_loss_of_knowing_nothing() -> None:
     method = small("simsiam", **NARROW)
     assert is_close(negative_cosine(*random_pair()), method.knows_nothing(256), within=0.03)
-    assert method.collapsed(256) == method.perfect == -1
+    assert method.collapsed(256) == method.perfect(256) == -1
 
 
 def test_the_step_is_the_mean_of_both_directions() -> None:

@@ -109,6 +109,23 @@ def test_a_teachers_memory_is_as_long_in_images_whatever_the_batch() -> None:
     assert memories == pytest.approx([256 / -log(0.99)] * 3, rel=1e-3)
 
 
+def test_a_teachers_momentum_looks_at_the_whole_step() -> None:
+    for accumulate, expected in ((1, [0.997491]), (2, [0.994987]), (4, [])):
+        said: list[str] = []
+        settings = Settings(method="byol", batch=64, accumulate=accumulate)
+        suited(methods.find("byol"), {}, settings=settings, images=50_000, say=said.append)
+        assert [float(line.split()[2].rstrip(":")) for line in said] == expected
+
+
+def test_a_queue_of_one_batch_says_that_it_is_no_shorter() -> None:
+    few = Situation(images=300, batch=256, image_size=32)
+    (queue,) = (found for found in methods.find("nnclr").suited(few) if found.setting == "queue")
+    assert queue.value == 256
+    assert queue.reason.endswith(
+        "more than half of the 300 images; no queue is shorter than a batch"
+    )
+
+
 @pytest.mark.parametrize("name", ["simclr", "nnclr", "swav"])
 def test_large_images_get_the_colours_of_the_papers_large_images(name: str) -> None:
     for size, colours in ((64, []), (96, [1.0])):

@@ -13,6 +13,7 @@ from selfsight.method import Situation
 from selfsight.methods.swav import SwAV, sinkhorn, swapped_prediction
 from selfsight.nets.encoder import build_encoder
 from selfsight.nets.prototypes import assignment_logs, cosines
+from selfsight.nets.sizes import features_of_all
 
 PROTOTYPES = closed_form(3, 3, 6)
 
@@ -158,6 +159,10 @@ def test_knowing_nothing_is_the_loss_of_independent_directions() -> None:
     assert swav.knows_nothing(256) == pytest.approx(loss, rel=0.02)
 
 
+def test_the_reference_value_of_a_collapse() -> None:
+    assert method(prototypes=3000, queue=4096).collapsed(256) == pytest.approx(8.006, abs=5e-4)
+
+
 def test_prototypes_have_no_bias_and_cannot_win_by_length() -> None:
     swav = method()
     assert [name for name, _ in swav.prototypes.named_parameters()] == ["weight"]
@@ -181,8 +186,12 @@ def test_small_views_are_predicted_and_never_assign() -> None:
     swav = method(small_views=3)
     views = swav.views(images())
     assert [view.shape[-1] for view in views] == [16, 16, 8, 8, 8]
-    swav(views, 0.5)
-    assert swav.queue.shape == (2, 24, 16)
+    loss = swav(views, 0.5).loss
+    z = swav.projector(features_of_all(swav.encoder, views)).chunk(5)
+    scores = [swav.prototypes(view, frozen=False) for view in z]
+    codes = [sinkhorn(view, epsilon=0.05, iterations=3) for view in scores[:2]]
+    expected = swapped_prediction(scores, codes, temperature=0.1)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_the_queue_begins_when_it_should_and_holds_the_newest_first() -> None:
@@ -236,6 +245,10 @@ def test_the_logs_tell_a_collapse_from_health() -> None:
     assert one_for_each["assignment_entropy"].item() == 0
     one_for_all = assignment_logs(torch.eye(8)[:1].expand(8, 8))
     assert one_for_all["mean_assignment_entropy"].item() == 0
+    assert one_for_each["sure_assignment_entropy"].item() == 1
+    few = assignment_logs(torch.eye(64)[:8])
+    assert few["mean_assignment_entropy"].item() == pytest.approx(0.5)  # ln 8 of ln 64
+    assert few["sure_assignment_entropy"].item() == pytest.approx(0.5)
     undecided = assignment_logs(torch.full((8, 8), 1 / 8))
     assert undecided["mean_assignment_entropy"].item() == pytest.approx(1)
     assert undecided["assignment_entropy"].item() == pytest.approx(1)

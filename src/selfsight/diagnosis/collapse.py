@@ -26,9 +26,9 @@ SETTLED = 20  # steps before which nothing is said: a fresh network has not coll
 SPREAD = 0.15  # of 1/sqrt(d); a mean cosine of 0.98
 SHRUNK = 0.1  # standard deviation of the vectors, of the 1 that the loss asks for
 RANK = 1.5  # effective rank: one direction holds nine tenths of the variance
-ONE_PROTOTYPE = 0.2  # entropy of the mean assignment, as a share of ln K: 3.5 of 512
-FEW_PROTOTYPES = 0.5  # the same: 23 of 512
-UNIFORM = 0.9  # the same
+ONE_PROTOTYPE = 0.2  # entropy of the mean assignment, as a share of what sure ones would have:
+FEW_PROTOTYPES = 0.5  # of 512 prototypes and as many images, 3.5 and 23
+UNIFORM = 0.9  # the same, as a share of ln K
 SAID = 0.003  # entropy of the mean assignment minus the assignments' own: what they say of an image
 STUCK = 0.003  # distance of the loss from its constant, as a share of what there is to learn
 EXACT = 2e-6  # the same, when not even rounding moves the loss
@@ -119,11 +119,12 @@ def _of_assignments(look: Mapping[str, Any]) -> Collapse | None:
     Nor does the loss tell: a healthy run of theirs may hold it near ln K for long.
     """
     mean, each = look["mean_assignment_entropy"], look["assignment_entropy"]
-    if mean < ONE_PROTOTYPE:
+    sure = look["sure_assignment_entropy"]  # few images cannot use many prototypes
+    if mean < ONE_PROTOTYPE * sure:
         return ONE
     if mean - each < SAID:
         return ALIKE if mean > UNIFORM else SAME
-    return CLUSTER if mean < FEW_PROTOTYPES else None
+    return CLUSTER if mean < FEW_PROTOTYPES * sure else None
 
 
 def _one_point(look: Mapping[str, Any]) -> bool:

@@ -54,7 +54,8 @@ class BarlowTwins(Method):
         choices="Batch norm's biased variance with epsilon 1e-5, as in the authors' code; the "
         "paper's listing divides by the unbiased deviation, so identical views do not reach 1. "
         "Off-diagonal weight 0.0051 (code; paper 0.005), and the loss is not scaled down. The sum "
-        "over processes is differentiated; the authors' gradient is smaller by their number.",
+        "over processes is differentiated; the authors' gradient is smaller by their number. "
+        "Each view is one pass through the network.",
         fails="The loss of equal outputs is close to that of chance, so the loss alone does not "
         "show a collapse: the spread of the raw vectors does. Batches well below 64 make the "
         "correlations noisy.",

@@ -52,7 +52,8 @@ class BYOL(Method):
         "the paper; the authors' code draws it anew.",
         choices="The sum of 2 - 2 cos over both directions; one library takes minus half the mean "
         "cosine, a gradient four times smaller. The last layers have no bias. The target moves "
-        "after the optimiser's step, by weights, and keeps batch norm statistics of its own.",
+        "after the optimiser's step, by weights, and keeps batch norm statistics of its own. Each "
+        "view is one pass through the networks.",
         fails="It can collapse: the loss falls to 0 at once and all vectors become equal. A loss "
         "that falls is no sign of quality, because the target moves; look at spread and kNN.",
     )

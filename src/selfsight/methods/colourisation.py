@@ -100,7 +100,6 @@ class Colourisation(Method):
         self.register_buffer("bins", bins.clone(), persistent=False)
         self.register_buffer("prior", torch.full((len(bins),), 1 / len(bins)))
         self.register_buffer("batches", torch.tensor(0))
-        self.perfect = self._ambiguity()
         self.views = one_view(replace(light(encoder.image_size), area=(crop, 1.0)))
 
     def forward(self, views: Views, progress: float) -> Step:  # noqa: ARG002
@@ -139,6 +138,12 @@ class Colourisation(Method):
         if situation.grey:
             raise UserError("colourisation: all images are grey; use another method")
 
+    def perfect(self, batch: int) -> float:  # noqa: ARG002
+        """Return the mean entropy of targets within a bin, which no prediction can go below."""
+        line = torch.linspace(-GRID / 2, GRID / 2, 11)
+        within = torch.stack(torch.meshgrid(line, line, indexing="ij")).to(self.bins)
+        return float(torch.special.entr(self._code(within[None])).sum(1).mean())
+
     def collapsed(self, batch: int) -> float:
         """Return the same: equal features give one guess."""
         return self.knows_nothing(batch)
@@ -157,9 +162,3 @@ class Colourisation(Method):
             self.prior = self.prior.lerp(seen, (1 / self.batches).clamp(min=SLOWEST))
         elif self.batches == 0:
             raise UserError("colourisation: the first images are all grey; use another method")
-
-    def _ambiguity(self) -> float:
-        """Return the mean entropy of targets within a bin, which no prediction can go below."""
-        line = torch.linspace(-GRID / 2, GRID / 2, 11)
-        within = torch.stack(torch.meshgrid(line, line, indexing="ij"))
-        return float(torch.special.entr(self._code(within[None])).sum(1).mean())

@@ -99,7 +99,8 @@ class Denoising(Method):
         super().__init__()
         if noise != "gaussian" and amount >= 1:
             raise UserError(f"amount = {amount} of {noise} noise; choose 0 or more and less than 1")
-        if untouched != 1 and (noise == "gaussian" or amount == 0):
+        nothing = round(amount * encoder.image_size**2) == 0
+        if untouched != 1 and (noise == "gaussian" or nothing):
             raise UserError(
                 f"untouched = {untouched} with {noise} noise of {amount}; it must be 1 for "
                 "Gaussian noise or none, where it has no effect"

@@ -90,7 +90,7 @@ class EmpSSL(Method):
         choices="The coding rate enters with a minus and so grows; one library adds it, and its "
         "best network gives all images one vector. epsilon is the code's 0.2, which stands where "
         "the paper has a square. Accuracies of the paper are means over 128 crops and not "
-        "comparable.",
+        "comparable. All patches of a step are one batch for batch norm.",
         fails="A step with V patches costs as much as V / 2 steps with two such views: compare "
         "methods at equal time, not at equal epochs. A coding rate near 1/2 ln(1 + d / epsilon) "
         "is a collapse.",
@@ -118,7 +118,6 @@ class EmpSSL(Method):
         self.projector = mlp([encoder.dim, hidden, hidden, projection])
         self.epsilon, self.invariance = epsilon, invariance
         self.patches, self.dim = patches, projection
-        self.perfect = -projection / 2 * log(1 + 1 / epsilon) - invariance  # at batch >= dim
         patch = Augmentation(
             small_side(encoder, share=patch_size),
             area=(area, area),
@@ -146,6 +145,15 @@ class EmpSSL(Method):
         """Return the loss of independent random directions: V of them have cosine 1 / sqrt(V)."""
         rate = random_rate(batch, dim=self.dim, epsilon=self.epsilon)
         return -rate - self.invariance / sqrt(self.patches)
+
+    def perfect(self, batch: int) -> float:
+        """Return the loss when all patches of an image agree, and the images are all orthogonal.
+
+        Fewer images than dimensions span fewer, each of them with more of the volume.
+        """
+        spanned = min(batch, self.dim)
+        volume = 0.5 * spanned * log(1 + self.dim / (spanned * self.epsilon))
+        return -volume - self.invariance
 
     def collapsed(self, batch: int) -> float:  # noqa: ARG002
         """Return the loss when all vectors are equal."""

@@ -32,6 +32,8 @@ from selfsight.ranges import Count, Range, Share
 from selfsight.views.holes import Region, draw_holes
 from selfsight.views.presets import light, one_view
 
+UNSEEN = 3.0  # standard deviations from the mean colour: outside what pixels can be
+
 
 @full_precision
 def hole_loss(
@@ -63,8 +65,8 @@ class Inpainting(Method):
         "overlap of hole and context with extra weight. Every random hole has the same area. The "
         "hole's colour is learned, so that the network sees where it is. The adversarial part is "
         "off; when on, the critic sees the whole picture and shares optimiser and rate.",
-        choices="Holes begin in the mean colour of the images; the released code writes its three "
-        "numbers into the wrong channels.",
+        choices="Holes begin in a colour that no image has; the paper fills them with the mean, "
+        "and the released code writes its three numbers into the wrong channels.",
         fails="A hole that is always in the centre teaches the network to look there only. Holes "
         "that are small are filled by smearing their border; pictures are blurred, because the "
         "squared error asks for the mean of all that could be there.",
@@ -98,7 +100,8 @@ class Inpainting(Method):
         self.region, self.share, self.adversarial = region, hole, adversarial
         features = map_width(encoder, method="inpainting")
         self.decoder = map_decoder(features, channels=channels, side=size, width=width)
-        self.paint = nn.Parameter(torch.zeros(channels, 1, 1))  # standardised: 0 is the mean colour
+        up_and_down = torch.tensor([UNSEEN, -UNSEEN]).repeat(channels)[:channels]
+        self.paint = nn.Parameter(up_and_down[:, None, None].clone())
         self.critic = critic(channels, width=width) if adversarial > 0 else None
         self.views = one_view(replace(light(size), area=(crop, 1.0)))
 

@@ -93,7 +93,7 @@ class Jigsaw(Method):
         permutations: Annotated[Several, "ways to shuffle; paper up to 1000"] = 32,
         shuffles: Annotated[Count, "puzzles made from the tiles of one image in a step; ours"] = 4,
         tile: Annotated[Share, "side of a tile, share of its cell; code 64 / 85"] = 0.7,
-        gap: Annotated[NonNegative, "least gap between tiles, share of a cell; code 0"] = 0.16,
+        gap: Annotated[NonNegative, "between tiles, share of a cell, at least 2 px; code 0"] = 0.16,
         shift: Annotated[Whole, "largest shift of a colour channel, px; code 2 at 64 px"] = 1,
         grey: Annotated[Fraction, "share of images made grey; code 0.5"] = 0.5,
         normalise: Annotated[
@@ -150,6 +150,10 @@ class Jigsaw(Method):
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return ln P: all permutations, equally likely."""
         return log(len(self.permutations))
+
+    def collapsed(self, batch: int) -> float:
+        """Return the same: equal outputs cannot tell the permutations apart."""
+        return self.knows_nothing(batch)
 
     @classmethod
     def suited(cls, situation: Situation) -> list[Adjustment]:

@@ -72,7 +72,8 @@ class MoCo(Method):
         deviations="AdamW instead of SGD (rate 0.03, decay 1e-4). Biases and norms are not decayed "
         "(authors' code: all weights are). A queue of 4096 and momentum "
         "0.99, as in the authors' CIFAR demonstration. The slow copy moves after the step, not "
-        "before the next. Batch norm is split within a process, keys are shuffled there only.",
+        "before the next. Batch norm is split within a process, keys are shuffled there only. "
+        "No blur up to 64 px.",
         choices="With directions = both, keys join the queue after both losses, so that no key is "
         "a negative of its own image (a popular library enqueues in between), and the loss is the "
         "mean (the authors' demonstration: the sum). The queue is a ring: a batch that crosses "

@@ -56,10 +56,11 @@ class MoCoV3(Method):
         "for transformers too. The slow copy moves after the step, not before the next. A "
         "transformer keeps its own position codes; its patch projection stays random, as in the "
         "paper. The paper's recipe: LARS 0.3 to 0.6 for ResNets; AdamW 1.5e-4, decay 0.1 for "
-        "transformers.",
+        "transformers. No blur up to 64 px.",
         choices="The denominator holds the other view's keys only, never a vector of the same "
         "view, unlike SimCLR's. Both directions are summed, each times 2 t. The slow copy "
-        "averages weights and keeps batch norm statistics of its own.",
+        "averages weights and keeps batch norm statistics of its own. Each view is one pass "
+        "through the networks.",
         fails="A small batch has few negatives and learns less. In transformers, sudden dips of "
         "the accuracy in training cost a few percent of quality unnoticed.",
     )

@@ -66,11 +66,12 @@ class NNCLR(Method):
         "Nearest-Neighbor Contrastive Learning of Visual Representations, ICCV 2021, "
         "arXiv 2104.14548",
         deviations="AdamW instead of LARS. Narrower heads and a shorter queue. The softmax runs "
-        "over predictions only, not over neighbours too; both directions are averaged.",
+        "over predictions only, not over neighbours too; both directions are averaged. No blur up "
+        "to 64 px.",
         choices="Negatives are predictions for the other view only; one library puts neighbours "
         "and predictions into SimCLR's loss, with terms that the paper does not have. View 1 "
         "joins the queue after the look-up, and nothing needs labels (one library queues them for "
-        "a log).",
+        "a log). Each view is one pass through the network.",
         fails="If the queue is longer than the data, the neighbour is an old view of the image "
         "itself and the method becomes plain contrast. In the first steps the queue is noise and "
         "so are the neighbours: that passes.",

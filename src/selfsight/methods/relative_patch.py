@@ -138,6 +138,10 @@ class RelativePatch(Method):
         """Return ln 8: eight directions, equally likely."""
         return log(cutting.DIRECTIONS)
 
+    def collapsed(self, batch: int) -> float:
+        """Return the same: equal outputs cannot tell the directions apart."""
+        return self.knows_nothing(batch)
+
 
 def _check(grid: dict[str, int], *, size: int) -> None:
     side, gap, jitter = grid["side"], grid["gap"], grid["jitter"]

@@ -92,3 +92,7 @@ class Rotation(Method):
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return ln 4: four turns, equally likely."""
         return log(4)
+
+    def collapsed(self, batch: int) -> float:
+        """Return the same: equal outputs cannot tell the turns apart."""
+        return self.knows_nothing(batch)

@@ -62,7 +62,8 @@ class SimCLR(Method):
         "which is another rate for biases and norms. The denominator has the 2B - 1 other vectors "
         "of both views, the positive too; MoCo v3 and NNCLR compare with the other view only. "
         "Batch norm after the head's hidden layer alone (paper: none, authors' code: after every "
-        "layer). Weight decay 1e-4 (their code; paper 1e-6).",
+        "layer). Weight decay 1e-4 (their code; paper 1e-6). Both views are one batch "
+        "for batch norm.",
         fails="Small batches have few negatives and learn less. A temperature far too high gives "
         "vectors that spread but do not tell images apart. Without colour jitter the network "
         "matches colour histograms.",

@@ -38,8 +38,6 @@ def negative_cosine(
 class SimSiam(Method):
     """The least that works: no negatives, no slow copy, no large batch."""
 
-    perfect = -1.0
-
     compares_images = True
 
     card = Card(
@@ -51,7 +49,8 @@ class SimSiam(Method):
         deviations="A projector of 2 layers, as in the paper for CIFAR (3 for ImageNet), and "
         "narrower (1024 instead of 2048). AdamW instead of SGD (rate 0.05, decay 1e-4; CIFAR "
         "0.03, 5e-4). Biases and norms are not decayed (authors' code: all weights are). The "
-        "residual blocks begin as the encoder makes them.",
+        "residual blocks begin as the encoder makes them. No blur up to 64 px, as in the paper for "
+        "CIFAR.",
         choices="The projector's last batch norm has no weights of its own, as in the authors' "
         "code (one library gives it some). Each view is one pass through the network, so views "
         "share no statistics.",
@@ -107,6 +106,10 @@ class SimSiam(Method):
     def knows_nothing(self, batch: int) -> float:  # noqa: ARG002
         """Return 0: predictions that are orthogonal to the vectors."""
         return 0.0
+
+    def perfect(self, batch: int) -> float:  # noqa: ARG002
+        """Return -1: both predictions hit."""
+        return -1.0
 
     def collapsed(self, batch: int) -> float:  # noqa: ARG002
         """Return -1, which is the loss of a perfect network too."""

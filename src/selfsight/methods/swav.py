@@ -78,11 +78,13 @@ class SwAV(Method):
         "Features by Contrasting Cluster Assignments, NeurIPS 2020, arXiv 2006.09882",
         deviations="AdamW instead of SGD with LARC (paper: 0.6 at batch 256, weight decay 1e-6). "
         "Fewer prototypes, a shorter queue and 2 small views, for small images. Prototypes are "
-        "normalised where they are used, with a gradient, not in place.",
+        "normalised where they are used, with a gradient, not in place. Large views are crops of "
+        "0.2 to 1 of the area (paper 0.14), small ones of 0.08 to 0.5 (paper 0.05 to 0.14). No "
+        "blur of views up to 64 px, be they small views of larger images.",
         choices="Prototypes have no bias, so that scores are cosines (one library has one). The "
         "queue is filled from queue_from on and used when it is full: a queue that is partly "
         "zeros would claim prototypes. Biases and norms are not decayed (the authors' LARC decays "
-        "them).",
+        "them). Views of one size are one batch for batch norm.",
         fails="Prototypes far more than images or batch and queue cannot be used alike. Collapse: "
         "the loss stays at ln K, and mean_assignment_entropy equals assignment_entropy. Then lower "
         "epsilon to 0.03, keep the prototypes frozen longer or set small_views to 0.",

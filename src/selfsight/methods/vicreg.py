@@ -72,7 +72,8 @@ class VICReg(Method):
         choices="The scale of the authors' code: the invariance is a mean over dimensions too "
         "(printed: a sum), the variance term the mean of both views (the paper's listing: the "
         "sum). A collapse costs 24.75; 49.5 elsewhere means that the variance term is not halved. "
-        "The augmentation is their code's unequal pair (paper: both views alike).",
+        "The augmentation is their code's unequal pair (paper: both views alike). Each view "
+        "is one pass through the network.",
         fails="A loss that stays at 0.99 x variance (24.75), with the variance term at 0.99: all "
         "vectors equal, usually because the rate is too high. Without the covariance term only a "
         "few dimensions are used.",

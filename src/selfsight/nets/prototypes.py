@@ -42,11 +42,12 @@ def cosines(
 
 
 def assignment_logs(shares: Float[Tensor, "batch count"]) -> dict[str, Float[Tensor, ""]]:
-    """Return two entropies of the rows (each sums to 1), as fractions of ln `count`.
+    """Return entropies of the rows (each sums to 1), as fractions of ln `count`.
 
     mean_assignment_entropy: of the mean row; 0 when one prototype takes all. assignment_entropy:
     the mean over rows; 1 when no row decides. Equal numbers mean that all rows are the same, which
-    is a collapse whatever their value.
+    is a collapse whatever their value. sure_assignment_entropy: what the first would be if every
+    row chose a prototype of its own; below 1 for fewer rows than prototypes.
     """
     with torch.no_grad():
         most = math.log(shares.shape[1])
@@ -54,7 +55,12 @@ def assignment_logs(shares: Float[Tensor, "batch count"]) -> dict[str, Float[Ten
             -torch.special.xlogy(rows, rows).sum(1).mean() / most
             for rows in (shares.mean(0, keepdim=True), shares)
         )
-    return {"mean_assignment_entropy": of_mean, "assignment_entropy": of_rows}
+    sure = of_mean.new_tensor(min(1.0, math.log(max(2, len(shares))) / most))
+    return {
+        "mean_assignment_entropy": of_mean,
+        "assignment_entropy": of_rows,
+        "sure_assignment_entropy": sure,
+    }
 
 
 def fitting_count(count: int, *, images: int) -> int:
