@@ -32,16 +32,26 @@ def test_ahead_of_everything_with_every_number_of_labels():
 def test_overtaken_where_labels_are_many():
     text = said(contrast("scratch", 0.2, 0.01, -0.1), contrast("untrained", 0.3, 0.3, 0.3))
     assert text.startswith("Pretraining helped where labels are few: with 10 labels")
-    assert "with 100 labels no sure difference" in text
+    assert "with 100 labels the frozen encoder was not surely ahead of all of" in text
     assert "with 1,000 labels the frozen encoder was behind training from scratch" in text
     assert "by up to 10.0 points" in text
 
 
 def test_no_help_is_told():
-    assert said(contrast("pixels", 0.01, 0.0, -0.01)).startswith("Pretraining did not help: ")
+    unsure = said(contrast("pixels", 0.01, 0.0, -0.01))
+    assert unsure.startswith("Pretraining did not surely help: with every number of labels")
+    assert "was not surely ahead of raw pixels, nor surely behind" in unsure
     behind = said(contrast("pixels", -0.1, -0.2, -0.3))
     assert behind.startswith("Pretraining did not help: with every number of labels")
     assert "behind raw pixels, by up to 30.0 points" in behind
+
+
+def test_only_what_was_surely_ahead_says_by_how_much():
+    scratch = contrast("scratch", -0.03, -0.03, -0.03, width=0.02)
+    pixels = contrast("pixels", -0.3, -0.3, -0.3, width=0.5)
+    text = said(scratch, pixels)
+    assert "was behind training from scratch, by up to 3.0 points" in text
+    assert "raw pixels" not in text
 
 
 def test_an_other_encoder_is_no_part_of_the_sentence():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from selfsight.errors import UserError
+from selfsight.evaluation import clusters
 from selfsight.evaluation.clusters import cluster_agreement
 from selfsight.evaluation.embed import Embeddings
 
@@ -21,6 +22,18 @@ def test_clusters_that_are_the_classes_are_perfect():
     assert found.nmi == pytest.approx(1)
     assert found.ari == pytest.approx(1)
     assert found.accuracy == 1
+
+
+def test_a_class_that_no_fitted_image_has_is_no_error(monkeypatch):
+    monkeypatch.setattr(clusters, "FITTED", 40)
+    train, test = blobs(400, seed=0), blobs(60, seed=1)
+    rare = train.labels.copy()
+    rare[:1] = 9  # one image of 400: among 40 it is missing, as a rule
+    found = [
+        cluster_agreement(Embeddings(train.features, rare), test, seed=seed) for seed in range(5)
+    ]
+    assert [one.clusters for one in found] == [5] * 5
+    assert all(one.accuracy > 0.5 for one in found)
 
 
 def test_features_that_say_nothing_score_as_chance_does():

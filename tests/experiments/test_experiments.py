@@ -151,6 +151,6 @@ def test_a_mistake_is_one_line_and_leaves_nothing(words, message, folder, tmp_pa
 
 def test_a_study_without_values_is_one_line(folder, tmp_path, capsys) -> None:
     words = ["--method", "simclr", "--minutes", "1", "--out", str(tmp_path / "s")]
-    for vary, message in (("batch", "NAME=VALUE"), ("batch=8", "at least two arms")):
+    for vary, message in (("batch", "NAME=VALUE"), ("batch=8", "give two values")):
         assert main(["study", str(folder), "--vary", vary, *words]) == 2
         assert message in capsys.readouterr().err

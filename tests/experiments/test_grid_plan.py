@@ -14,6 +14,7 @@ from selfsight.experiments.plan import (
     check_given,
     read_plan,
     varied,
+    with_encoders,
     with_value,
     within,
     write_plan,
@@ -61,6 +62,9 @@ def test_a_given_setting_reaches_the_methods_that_have_it() -> None:
     [
         (("temprature", "1"), "did you mean 'temperature'"),
         (("moco.temperature", "1"), "'moco' is not among simclr, byol"),
+        (("simclr.minutes", "10"), "minutes must be the same for all"),
+        (("simclr.method", "byol"), "method must be the same for all"),
+        (("byol.seed", "7"), "seed must be the same for all"),
     ],
 )
 def test_a_given_setting_that_changes_nothing_is_a_mistake(given, message) -> None:
@@ -131,6 +135,13 @@ def test_arms_are_tried_before_the_first_run() -> None:
     fast = replace(plan("simclr", "byol").arms[1], own={"momentum": 2.0})
     with pytest.raises(UserError, match=r"byol: momentum is 2\.0; it must be at least 0"):
         check_arms(replace(plan("simclr"), arms=(*plan("simclr").arms, fast)))
+
+
+def test_arms_get_the_encoder_of_their_method_by_name() -> None:
+    found = with_encoders(plan("simclr", "mae", settings=Settings(minutes=1.0)))
+    check_arms(found)
+    assert [arm.settings.encoder for arm in found.arms] == ["resnet18", "vit_tiny"]
+    assert with_encoders(found) == found
 
 
 def test_an_experiment_goes_on_as_it_was_or_grown() -> None:

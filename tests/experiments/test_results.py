@@ -54,6 +54,33 @@ def test_the_best_leads_only_beyond_luck(tmp_path) -> None:
     assert "points between two arms would have been needed" in found.sentence
 
 
+def test_an_arm_with_other_seeds_is_not_ahead_of_one_that_beats_it_where_both_are(tmp_path) -> None:
+    found = comparison(tmp_path, {"simclr": [0.5, 0.5, 0.9], "byol": [0.6, 0.6]})
+    assert [arm.name for arm in found.arms] == ["simclr", "byol"]  # by their own seeds' means
+    assert [one.call for one in found.contrasts] == ["difference"]
+    assert found.word != "simclr leads"
+    assert "ahead of" not in found.sentence
+    assert "In the seeds that both have, it is behind byol (-10.0 points" in found.sentence
+
+
+def test_different_backbones_are_told(tmp_path) -> None:
+    assert (
+        "backbones" not in comparison(tmp_path / "same", {"simclr": [0.5], "byol": [0.6]}).sentence
+    )
+    arms = tuple(
+        Arm(name, replace(SHARED, method=name, encoder=encoder), {})
+        for name, encoder in (("simclr", "convnet"), ("mae", "vit_tiny"))
+    )
+    plan = Plan("comparison", "photos", 1, "", ("minutes", 1.0), arms)
+    for arm in arms:
+        made_up_run(
+            run_folder(tmp_path / "two", arm, 0), arm.settings, accuracy=0.5, word="learned"
+        )
+    found = write_results(tmp_path / "two", plan)
+    assert "only methods are compared: simclr has convnet and mae has vit_tiny." in found.sentence
+    assert "encoder convnet, vit_tiny" in (tmp_path / "two/report.html").read_text("utf-8")
+
+
 def test_a_steady_difference_smaller_than_the_test_images_show_is_not_called(tmp_path) -> None:
     found = comparison(tmp_path, {"simclr": [0.52] * 3, "byol": [0.51] * 3})
     (pair,) = found.contrasts

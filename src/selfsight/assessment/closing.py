@@ -57,8 +57,10 @@ def _state(contrasts: Sequence[Contrast], place: int) -> str:
 def _opening(states: Sequence[str]) -> str:
     if all(state == AHEAD for state in states):
         return "Pretraining helped"
-    if AHEAD not in states:
+    if all(state == BEHIND for state in states):
         return "Pretraining did not help"
+    if AHEAD not in states:
+        return "Pretraining did not surely help"
     few = states[: states.index(AHEAD) + states.count(AHEAD)]
     if states[0] == AHEAD and set(few) == {AHEAD}:
         return "Pretraining helped where labels are few"
@@ -74,14 +76,17 @@ def _part(state: str, places: Sequence[int], contrasts: Sequence[Contrast], prot
         least = 100 * min(one.points[place].mean for one in contrasts for place in places)
         return f"{amounts} {subject} was ahead of {everything} by {least:.1f} points or more"
     if state == BEHIND:
-        ahead = [
-            ARMS[one.second[0]]
+        surely = [
+            (ARMS[one.second[0]], one.points[place].mean)
             for one in contrasts
-            if any(one.points[place].high < 0 for place in places)
+            for place in places
+            if one.points[place].high < 0
         ]
-        most = -100 * min(one.points[place].mean for one in contrasts for place in places)
-        return f"{amounts} {subject} was behind {_listed(ahead)}, by up to {most:.1f} points"
-    return f"{amounts} no sure difference was found to the best of {everything}"
+        most = -100 * min(mean for _, mean in surely)
+        ahead = _listed([name for name, _ in surely])
+        return f"{amounts} {subject} was behind {ahead}, by up to {most:.1f} points"
+    others = f"all of {everything}" if len(contrasts) > 1 else everything
+    return f"{amounts} {subject} was not surely ahead of {others}, nor surely behind"
 
 
 def _fine_tuned(contrasts: Sequence[Contrast], protocol: str) -> str:

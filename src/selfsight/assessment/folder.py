@@ -45,9 +45,11 @@ class Folder:
         else:
             _vacant(path)
             with writing(path):
-                for name in ("subsets", "features", "predictions"):
-                    (path / name).mkdir(parents=True, exist_ok=True)
+                path.mkdir(parents=True, exist_ok=True)
             self.write(PLAN, json.dumps(asked, indent=1) + "\n")
+        with writing(path):
+            for name in ("subsets", "features", "predictions"):
+                (path / name).mkdir(exist_ok=True)
         self._done = {_key(record): record for record in self._read()}
 
     def write(self, name: str, text: str) -> Path:
@@ -157,7 +159,7 @@ def fingerprint_of_images(images: ImageSet) -> str:
 def _vacant(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is a file; --out must be a new folder")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(found.name != f"{PLAN}.part" for found in path.iterdir()):
         raise UserError(f"{path} is a folder with other files in it; choose another --out")
 
 

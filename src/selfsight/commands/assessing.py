@@ -1,5 +1,6 @@
 """`selfsight.assess`: what pretraining is worth, with how many labels, against what."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,8 +58,10 @@ def assess(
 
     if seeds < 1 or seed < 0:
         raise UserError(f"seeds is {seeds} and seed {seed}; give 1 or more, and 0 or more")
-    if not effort > 0:
-        raise UserError(f"effort is {effort}; it must be above 0")
+    if not 0 < effort < math.inf:
+        raise UserError(f"effort is {effort}; it must be above 0, and finite")
+    if threads != "auto" and threads < 1:
+        raise UserError(f"threads is {threads}; it must be 1 or more, or auto")
     plan = Plan(
         encoder=str(encoder) if isinstance(encoder, (str, Path)) else encoder.name,
         train=str(train),

@@ -23,11 +23,13 @@ def carried_out(plan: "Plan", *, out: Path, resume: bool, quiet: bool) -> "Resul
     from selfsight.display import Display
     from selfsight.experiments.checking import check_arms, check_material, continued
     from selfsight.experiments.grid import carry_out, material_of
-    from selfsight.experiments.plan import FILE, read_plan, write_plan
+    from selfsight.experiments.plan import FILE, read_plan, with_encoders, write_plan
+    from selfsight.formats.encoder_file import writing
     from selfsight.run import vacant
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError(f"a {plan.kind} trains one run after the other; start it without torchrun")
+    plan = with_encoders(plan)
     if resume:
         plan = continued(read_plan(out), plan)
     elif (out / FILE).exists():
@@ -42,9 +44,10 @@ def carried_out(plan: "Plan", *, out: Path, resume: bool, quiet: bool) -> "Resul
         check_material(material_of(plan, seed=0, display=display), plan)
         if not resume:
             plan = _with_threads(plan)
-        out.mkdir(parents=True, exist_ok=True)
-        write_plan(out, plan)
-        return carry_out(out, plan, display=display)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+            write_plan(out, plan)
+            return carry_out(out, plan, display=display)
 
 
 def placed(settings: Settings, *, out: Path) -> Settings:

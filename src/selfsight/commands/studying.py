@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from selfsight.commands.experimenting import carried_out, pairs, place, placed
 from selfsight.commands.training import NO_SETTINGS
+from selfsight.errors import UserError
 from selfsight.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def study(
     )
 
     check_seeds(seeds)
+    if len({str(value) for value in values}) < 2:
+        raise UserError(f"--vary {vary}: give two values or more, with commas; ends are compared")
     given = pairs(method_settings)
     check_given(given, names=methods)
     budget = budget_of(settings, images=images_each, vary=vary)

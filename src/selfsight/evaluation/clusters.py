@@ -43,12 +43,13 @@ def cluster_agreement(train: Embeddings, test: Embeddings, *, seed: int) -> Clus
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     train, test = train.labelled(), test.labelled()
-    k = len(np.unique(train.labels))
+    classes, of_class = np.unique(train.labels, return_inverse=True)
+    k = len(classes)
     rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:FITTED])
     of_train, of_test = _assigned(
         _directions(train.features[rows]), _directions(test.features), k=k, seed=seed
     )
-    named = _names(of_train, train.labels[rows], k=k)
+    named = classes[_names(of_train, of_class[rows], k=k)]
     return Clusters(
         clusters=k,
         nmi=float(normalized_mutual_info_score(test.labels, of_test)),
@@ -77,16 +78,15 @@ def _assigned(
 
 
 def _names(
-    clusters: Int[np.ndarray, "images"], labels: Int[np.ndarray, "images"], *, k: int
+    clusters: Int[np.ndarray, "images"], classes: Int[np.ndarray, "images"], *, k: int
 ) -> Int[np.ndarray, "clusters"]:
-    """Return the class of every cluster, each class once, that suits most images."""
+    """Return the class (0 to k - 1) of every cluster, each once, that suits most images."""
     from scipy.optimize import linear_sum_assignment
 
-    classes, index = np.unique(labels, return_inverse=True)
     together = np.zeros((k, k), dtype=np.int64)
-    np.add.at(together, (clusters, index), 1)
+    np.add.at(together, (clusters, classes), 1)
     _, chosen = linear_sum_assignment(together, maximize=True)
-    named: Int[np.ndarray, "clusters"] = classes[chosen]
+    named: Int[np.ndarray, "clusters"] = chosen
     return named
 
 

@@ -110,7 +110,7 @@ def trained(
     keeps one copies it. With every layer frozen the probe is the solution already, and nothing is
     yielded.
     """
-    encoder = deepcopy(start.encoder)
+    encoder = deepcopy(start.encoder).requires_grad_(requires_grad=True)
     layers = layers_of(encoder)
     assert 0 <= course.frozen <= len(layers)
     freeze(layers[: course.frozen])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from selfsight import methods
+from selfsight.assemble import fitted_encoder
 from selfsight.errors import UserError, suggest
 from selfsight.settings import Settings, names_of_settings, setting_from_text, settings_from
 
@@ -70,12 +71,30 @@ def arm_of(method: str, settings: Settings, *, given: Sequence[tuple[str, str]])
     return arm
 
 
+def with_encoders(plan: Plan) -> Plan:
+    """Return the plan with each arm's encoder by its name, where it was left to the method."""
+    arms = (
+        replace(
+            arm,
+            settings=fitted_encoder(
+                arm.settings, kind=methods.find(arm.method), say=lambda _: None
+            ),
+        )
+        for arm in plan.arms
+    )
+    return replace(plan, arms=tuple(arms))
+
+
 def check_given(given: Sequence[tuple[str, str]], *, names: Sequence[str]) -> None:
     """Raise UserError for a given name that would change no arm of the methods in `names`."""
     for place, _ in given:
         of, dot, name = place.rpartition(".")
         if dot and of not in names:
             raise UserError(f"--set {place}: {of!r} is not among {', '.join(names)}")
+        if dot and name in {*NOT_VARIED, *BUDGETS}:
+            raise UserError(
+                f"--set {place}: {name} must be the same for all, or none can be ranked"
+            )
         own = [
             *dict.fromkeys(key for one in names for key in methods.settings_of(methods.find(one)))
         ]

@@ -117,6 +117,7 @@ def to_json(results: Results) -> dict[str, Any]:
         "cells": [_cell_to_json(cell) for cell in results.cells],
         "leaks": {str(seed): asdict(leak) for seed, leak in results.leaks.items()},
         "settings": asdict(plan.arms[0].settings),
+        "encoders": {arm.name: arm.settings.encoder for arm in plan.arms},
         "own": {arm.name: dict(arm.own) for arm in plan.arms if arm.own},
         "protocol": next((cell.protocol for cell in results.cells if cell.protocol), {}),
         "selfsight": __version__,

@@ -40,6 +40,7 @@ def sentence_of(
         return "Nothing has been measured yet."
     study = plan.kind == "study"
     parts = _of_study(plan, contrasts) if study else _ranking(measured, contrasts)
+    parts += _backbones(plan)
     if plan.seeds == 1:
         parts.append("One seed cannot say how much of this is luck: give --seeds 3.")
     return " ".join([*parts, *_needed(contrasts, noise)])
@@ -54,7 +55,7 @@ def word_of(arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> str:
         moved = any(found.call == "difference" for found in changes)
         return "it matters" if moved else "no difference found"
     own = [found for found in contrasts if found.first == arms[0].name]
-    if own and all(found.call == "difference" for found in own):
+    if own and all(found.call == "difference" and found.paired.mean > 0 for found in own):
         return f"{arms[0].name} leads"
     return "undecided"
 
@@ -123,12 +124,16 @@ def _ranking(measured: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> lis
         f"right{', the most' if len(measured) > 1 else ''}."
     ]
     own = [found for found in contrasts if found.first == best.name]
-    ahead = [f"{found.second} ({points(found)})" for found in own if found.call == "difference"]
+    called = [found for found in own if found.call == "difference"]
+    ahead = [f"{one.second} ({points(one)})" for one in called if one.paired.mean > 0]
+    behind = [f"{one.second} ({points(one)})" for one in called if one.paired.mean <= 0]
     level = [
         f"{found.second} ({points(found)})" for found in own if found.call == "no difference found"
     ]
     if ahead:
         said.append(f"More than luck explains it is ahead of {_listed(ahead)}.")
+    if behind:  # in the seeds that both have: one of them has others, too
+        said.append(f"In the seeds that both have, it is behind {_listed(behind)}.")
     if level:
         said.append(f"No difference was found to {_listed(level)}.")
     if best.linear and best.untrained and best.linear.mean <= best.untrained.mean:
@@ -163,6 +168,15 @@ def _of_study(plan: Plan, contrasts: Sequence[Contrast]) -> list[str]:
     if level:
         said.append(f"No difference was found between the gains of {'; '.join(level)}.")
     return said
+
+
+def _backbones(plan: Plan) -> list[str]:
+    """Return what to say of arms that have not all one backbone."""
+    backbones = {arm.name: arm.settings.encoder for arm in plan.arms}
+    if plan.vary == "encoder" or len(set(backbones.values())) == 1:
+        return []
+    each = _listed([f"{name} has {encoder}" for name, encoder in backbones.items()])
+    return [f"The backbones differ, so that not only methods are compared: {each}."]
 
 
 def _needed(contrasts: Sequence[Contrast], noise: Noise) -> list[str]:

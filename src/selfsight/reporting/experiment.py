@@ -86,7 +86,9 @@ def _named(images: str) -> str:
 
 
 def _facts(content: Mapping[str, Any]) -> list[str]:
-    settings = content["settings"]
+    settings = content["settings"] | {
+        "encoder": ", ".join(sorted(set(content["encoders"].values())))
+    }
     known = [name for name in SHOWN_SETTINGS if name != content["vary"]]
     seeds = content["seeds"]
     return [
