@@ -219,6 +219,18 @@ def test_a_place_that_is_not_writable_is_one_line(run, tmp_path, monkeypatch) ->
     assert_one_line(*result, "is not writable")
 
 
+def test_names_and_seeds_that_no_machine_takes_are_one_line(run, tmp_path) -> None:
+    long, out = "x" * 300, str(tmp_path / "run")
+    folder = make_images(tmp_path / "images", 3)
+    assert_one_line(*run("train", str(folder), "--out", str(tmp_path / long)), "cannot use", long)
+    assert_one_line(*run("train", str(tmp_path / long), "--out", out), "cannot use", long)
+    cache = str(tmp_path / long / "cache")
+    assert_one_line(*run("train", str(folder), "--out", out, "--cache", cache), long)
+    assert_one_line(*run("train", "digits", "--out", out, "--seed", str(2**64)), "seed is 1844")
+    words = ("evaluate", "none", "--train", "digits", "--test", "digits", "--seed")
+    assert_one_line(*run(*words, "-1"), "seed is -1; it must be at least 0")
+
+
 def test_the_overview_has_every_command_and_says_what_its_help_says(run) -> None:
     files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {
         "__init__",

@@ -297,6 +297,82 @@ def test_a_diverged_run_is_called_diverged_and_not_exported(folder, cache, tmp_p
     assert again.evidence["verdict"]["word"] == "diverged"
 
 
+def test_a_run_whose_last_update_breaks_its_weights_has_diverged_too(
+    folder, cache, tmp_path
+) -> None:
+    run = selfsight.train(
+        folder,
+        out=tmp_path / "run",
+        steps=1,
+        optimiser="sgd",
+        lr=1e30,
+        warm_up=0.0,
+        weight_decay=1e30,
+        cache=cache,
+        quiet=True,
+        **QUICK,
+    )
+    assert math.isfinite(run.records("step")[-1]["loss"])  # of the weights before the update
+    assert run.evidence["verdict"]["word"] == "diverged"
+    with pytest.raises(UserError, match="has diverged: it has no encoder"):
+        run.encoder  # noqa: B018
+    assert (run.path / "report.html").is_file()
+
+
+def test_the_same_command_goes_on_where_the_batch_was_fitted_and_numbers_are_spelt_anew(
+    folder, cache, tmp_path
+) -> None:
+    given = QUICK | {"steps": 1, "cache": cache, "quiet": True, "batch": 512}
+    out = tmp_path / "run"
+    run = selfsight.train(folder, out=out, method_settings={"temperature": "0.20"}, **given)
+    assert run.settings.batch == 64  # of the 86 images
+    (out / "report.html").unlink()  # as if killed while the end was written
+    with pytest.raises(UserError, match="begun with batch 64, not 32"):
+        selfsight.train(folder, out=out, resume=True, **given | {"batch": 32})
+    with pytest.raises(UserError, match=r"not begun with temperature 0\.3"):
+        selfsight.train(
+            folder, out=out, resume=True, method_settings={"temperature": ".3"}, **given
+        )
+    again = selfsight.train(
+        folder, out=out, resume=True, method_settings={"temperature": "2e-1"}, **given
+    )
+    assert again.settings == run.settings
+    assert (out / "report.html").is_file()
+
+
+def test_a_relative_held_out_folder_is_found_from_elsewhere(
+    folder, cache, tmp_path, monkeypatch
+) -> None:
+    held_out = tmp_path / "here" / "held"
+    shutil.copytree(folder, held_out)
+    monkeypatch.chdir(tmp_path / "here")
+    given = QUICK | {"steps": 1, "cache": cache, "quiet": True}
+    run = selfsight.train(folder, out="run", held_out="held", **given)
+    assert run.settings.held_out == str(held_out)
+    run = Run.open(tmp_path / "here" / "run")
+    (run.path / "report.html").unlink()
+    monkeypatch.chdir(tmp_path)
+    selfsight.train(folder, out=run.path, held_out="here/held", resume=True, **given)
+    assert (run.path / "report.html").is_file()
+
+
+def test_the_cache_never_comes_into_the_held_out_folder(folder, tmp_path) -> None:
+    held_out = tmp_path / "held"
+    shutil.copytree(folder, held_out)
+    files = sorted(held_out.rglob("*"))
+    with pytest.raises(UserError, match="lies inside the image folder"):
+        selfsight.train(
+            folder, out=held_out / "run", held_out=held_out, steps=1, quiet=True, **QUICK
+        )
+    assert sorted(held_out.rglob("*")) == files
+
+
+def test_speed_is_that_of_all_processes(folder, cache, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(keeper, "world_size", lambda: 3)
+    run = selfsight.train(folder, out=tmp_path / "run", steps=2, cache=cache, quiet=True, **QUICK)
+    assert [record["images"] for record in run.records("step")] == [3 * 32] * 2
+
+
 def test_broken_files_are_listed_with_their_reason(cache, tmp_path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()

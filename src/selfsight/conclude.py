@@ -21,6 +21,7 @@ from selfsight.keeper import State
 from selfsight.material import Material
 from selfsight.measure import evidence_for
 from selfsight.method import Method
+from selfsight.nets.encoder import Encoder
 from selfsight.reporting.page import write_report
 from selfsight.run import Run
 
@@ -38,6 +39,7 @@ def conclude(
 ) -> None:
     """Write all that a finished run has. A run that diverged is not exported or measured."""
     found: Evidence | None = None
+    state.finite = state.finite and _is_finite(method.exported)  # the last update may have done it
     if state.finite:
         found = _measured(run, method, material=material, engine=engine, display=display)
     verdict = _verdict(found, state)
@@ -53,6 +55,11 @@ def conclude(
     run.write_text("evidence.json", json.dumps(content, indent=1) + "\n")
     write_report(run.path)
     display.end()
+
+
+def _is_finite(encoder: Encoder) -> bool:
+    values = encoder.state_dict().values()
+    return all(bool(torch.isfinite(value).all()) for value in values if value.is_floating_point())
 
 
 def _measured(

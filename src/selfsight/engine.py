@@ -1,6 +1,6 @@
 """Device, precision and processes: the only file that knows the distributed engine.
 
-Lightning Fabric stands behind it: it reads what torchrun (or SLURM, MPI, …) left in the
+Lightning Fabric stands behind it: it reads what torchrun left in the
 environment, starts the process group and wraps the module for data-parallel training. One process
 does not notice it.
 """

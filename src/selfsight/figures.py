@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 from torch.nn import functional as F
 
 from selfsight.data.images import ImageSet
@@ -25,7 +25,7 @@ def write_views(folder: Path, method: Method, images: ImageSet, *, seed: int) ->
         views = method.pictured([view.to(device) for view in method.views(stored)])
     side = min(max(method.encoder.image_size, *(view.shape[-1] for view in views)), THUMB)
     columns = [_fitted(stored.float() / 255, side), *(_fitted(view.cpu(), side) for view in views)]
-    np.savez(folder / "views.npz", views=np.stack(columns, axis=1))
+    _save(folder / "views.npz", views=np.stack(columns, axis=1))
 
 
 def mapped(images: ImageSet, *, seed: int) -> ImageSet:
@@ -38,13 +38,13 @@ def write_held_out(
 ) -> None:
     """Write `held_out.npz`: thumbnails, features, labels and paths of the mapped images."""
     pixels = torch.from_numpy(images.batch(np.arange(len(images)))).float() / 255
-    np.savez(
+    _save(
         folder / "held_out.npz",
         thumbs=_fitted(pixels, min(pixels.shape[-1], THUMB)),
         features=features,
         labels=images.labels.index,
-        names=np.array(images.labels.names, dtype=str),
-        paths=np.array([_plain(path) for path in images.paths], dtype=str),
+        names=np.array([plain(name) for name in images.labels.names], dtype=str),
+        paths=np.array([plain(path) for path in images.paths], dtype=str),
     )
 
 
@@ -56,5 +56,14 @@ def _fitted(images: torch.Tensor, side: int) -> UInt8[np.ndarray, "images channe
     return (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
-def _plain(path: str) -> str:
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _save(path: Path, **arrays: Shaped[np.ndarray, "..."]) -> None:
+    """Write arrays by name, whole or not at all."""
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+    partial.replace(path)
+
+
+def plain(text: str) -> str:
+    """Return a name of any bytes as text that can be written."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

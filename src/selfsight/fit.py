@@ -26,8 +26,8 @@ from selfsight.loop import train
 from selfsight.material import Material, open_material
 from selfsight.method import Method
 from selfsight.preparation import drafted, equip, settled
-from selfsight.run import Run
-from selfsight.settings import Settings
+from selfsight.run import Run, begun_otherwise
+from selfsight.settings import Settings, placed
 
 
 def fit(
@@ -125,9 +125,12 @@ def _run(
     if engine.first and not resume:
         # A folder is found again from wherever the run is resumed.
         images = str(Path(images).absolute()) if Path(images).is_dir() else images
-        Run.create(out, images=images, settings=settings, method_settings=own)
+        Run.create(out, images=images, settings=placed(settings), method_settings=own)
     engine.wait()
-    return Run.open(out)
+    run = Run.open(out)
+    if resume and settings.batch != run.settings.batch:  # as fitted to the images
+        raise begun_otherwise(run, "batch", settings.batch)
+    return run
 
 
 def _train(

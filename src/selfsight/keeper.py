@@ -59,8 +59,9 @@ class Keeper:
         self.display, self.fingerprint = display, fingerprint(material.train)
         settings = run.settings
         self.look = looker(material, batch=settings.batch, groups=method.groups, seed=settings.seed)
+        self.processes = world_size()
         self.forecast = Forecaster(
-            processes=world_size(), images=len(material.train), minutes=settings.minutes
+            processes=self.processes, images=len(material.train), minutes=settings.minutes
         )
         self.began = time.monotonic() - state.seconds
         self.pending: list[dict[str, Any]] = []
@@ -72,12 +73,15 @@ class Keeper:
         now, state = time.monotonic(), self.state
         state.step, state.seconds = record.step, now - self.began
         state.losses.append(record.loss)
-        self.images += record.images
+        self.images += record.images * self.processes
         if expected := self.forecast.add(record):
             self.display.say(expected)
         speed = self.images / max(now - self.rate_since, 1e-9)
         if _kept(record.step):
-            self.pending.append(_step_line(record, seconds=state.seconds, speed=speed))
+            images = record.images * self.processes
+            self.pending.append(
+                _step_line(record, seconds=state.seconds, images=images, speed=speed)
+            )
         while self.due and self.due[0] <= state.last_look.get("progress", 0.0) + 1e-9:
             self.due.pop(0)  # a resumed run does not repeat its looks
         due = bool(self.due) and record.progress >= self.due[0] - 1e-9
@@ -165,7 +169,7 @@ def _kept(step: int) -> bool:
     return step <= 2_000 or (step <= 20_000 and step % 10 == 0) or step % 100 == 0
 
 
-def _step_line(record: Record, *, seconds: float, speed: float) -> dict[str, Any]:
+def _step_line(record: Record, *, seconds: float, images: int, speed: float) -> dict[str, Any]:
     return {
         "kind": "step",
         "step": record.step,
@@ -173,7 +177,7 @@ def _step_line(record: Record, *, seconds: float, speed: float) -> dict[str, Any
         "loss": record.loss,
         "lr": record.lr,
         "seconds": seconds,
-        "images": record.images,
+        "images": images,
         "images_per_second": speed,
         "spent": {part: round(seconds, 6) for part, seconds in record.spent.items()},
         "logs": record.logs,

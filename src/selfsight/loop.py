@@ -32,8 +32,8 @@ MEASURED = 20  # first steps of which the time of every part is measured, on acc
 class Record:
     """One optimiser step, as it went.
 
-    step counts from 1; progress is the fraction trained after it; seconds is the time it took;
-    spent says on what (`stopwatch.py`).
+    step counts from 1; images are those of this process; progress is the fraction trained after
+    it; seconds is the time it took; spent says on what (`stopwatch.py`).
     """
 
     step: int

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfsight.data.images import ImageSet, Labels, check_apart, open_images
+from selfsight.data.images import ImageSet, Labels, check_apart, check_cache, open_images
 from selfsight.data.splits import share_of, split
 from selfsight.errors import UserError
 from selfsight.settings import Settings
@@ -36,6 +36,7 @@ def open_material(
     share = held_out_share(settings.held_out)
     if share is None:
         check_apart(images, settings.held_out, means="held out")
+        check_cache(cache, images, settings.held_out)
     whole = _open(images, settings, cache, progress)
     if share is None:
         held_out = _open(settings.held_out, settings, cache, progress)
@@ -49,7 +50,8 @@ def open_material(
         train, held_out, skipped = whole.part(rows), whole.part(held_rows), whole.skipped
     seen = train.part(share_of(len(train), fraction=settings.data, seed=settings.seed))
     if len(seen) < 2:
-        raise UserError(f"{images} has one image to train on; training needs at least 2")
+        of_them = f" ({settings.data:g} of them)" if settings.data < 1 else ""
+        raise UserError(f"{images} has one image to train on{of_them}; training needs at least 2")
     mean, std = pixel_statistics(seen)
     return Material(seen, train, held_out, mean, std, skipped)
 
@@ -84,7 +86,16 @@ def is_grey(mean: tuple[float, ...], std: tuple[float, ...]) -> bool:
 
 
 def same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """Return both sets with one numbering of the classes of both."""
+    """Return both sets with one numbering of the classes of both.
+
+    Raises UserError if both have classes, and none in common.
+    """
+    ours, theirs = one.labels.names, other.labels.names
+    if ours and theirs and not {*ours} & {*theirs}:
+        raise UserError(
+            f"{one.root} and {other.root} have no class in common: {ours[0]!r} and {theirs[0]!r}, "
+            "say; name their class folders alike"
+        )
     names = tuple(sorted({*one.labels.names, *other.labels.names}))
     number = {name: index for index, name in enumerate(names)}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from selfsight.data.images import ImageSet, check_apart, open_images
+from selfsight.data.images import ImageSet, check_apart, check_cache, open_images
 from selfsight.data.splits import stratified_sample
 from selfsight.display import Display
 from selfsight.errors import UserError
@@ -74,6 +74,7 @@ def evidence_between(
 ) -> Evidence:
     """Return the evidence from two folders (or named sets) with labels; all their images count."""
     check_apart(train, test, means="the test part")
+    check_cache(cache, train, test)
     sets = [
         open_images(
             source, size=encoder.image_size, labels=labels, cache=cache, progress=display.phase
@@ -83,8 +84,8 @@ def evidence_between(
     for images in sets:
         if not (images.labels.index >= 0).any():
             raise UserError(
-                f"{images.root} has no labels; put the images in one folder per class, "
-                "or give --labels FILE.csv"
+                f"{images.root} has no labels; put the images in one folder per class, two or "
+                "more in each as a rule, or give --labels FILE.csv"
             )
     train_images, test_images = same_classes(*sets)
     found = evidence_for(

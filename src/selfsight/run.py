@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfsight.errors import UserError
+from selfsight.errors import UserError, reaching
 from selfsight.settings import Settings, read_settings, write_settings
 
 if TYPE_CHECKING:
@@ -56,17 +56,21 @@ class Run:
     @classmethod
     def open(cls, path: Path) -> "Run":
         """Return the run in a directory. Raises UserError if there is none."""
-        if not (path / "settings.toml").is_file():
+        with reaching(path):
+            begun = (path / "settings.toml").is_file()
+        if not begun:
             raise UserError(f"{path} holds no run: it has no settings.toml")
         images, settings, own = read_settings(path / "settings.toml")
         return cls(path, images, settings, own)
 
     @property
     def encoder(self) -> "Encoder":
-        """Return the trained encoder. Raises UserError if the run has not ended."""
+        """Return the trained encoder. Raises UserError if the run has not ended, or diverged."""
         from selfsight.formats import load_encoder
 
         if not (self.path / "encoder.safetensors").is_file():
+            if self.evidence:
+                raise UserError(f"the run in {self.path} has diverged: it has no encoder")
             raise UserError(f"the run in {self.path} has not ended; continue it with --resume")
         return load_encoder(self.path / "encoder.safetensors")
 
@@ -168,11 +172,24 @@ class Run:
         return sorted((self.path / "checkpoints").glob("step-*.pt"))
 
 
+def begun_otherwise(run: Run, name: str, asked: object) -> UserError:
+    """Return the refusal to resume a run with another setting."""
+    return UserError(
+        f"the run in {run.path} was begun with {name} {getattr(run.settings, name)}, not {asked}; "
+        "resume it as it was, or start a new run with another --out"
+    )
+
+
 def vacant(path: Path) -> None:
     """Raise UserError unless a new run can be written to `path`: absent, or an empty folder.
 
     What a run leaves that was killed before its settings were written counts as nothing.
     """
+    with reaching(path):
+        _demand_vacant(path)
+
+
+def _demand_vacant(path: Path) -> None:
     if (path / "settings.toml").exists():
         raise UserError(
             f"{path} holds another run; choose another --out, or continue it with --resume"

@@ -1,13 +1,14 @@
 """The settings of a run: one flat, frozen dataclass, to and from a TOML file.
 
 The command line's options, the keyword arguments of `selfsight.train` and the lines of
-`settings.toml` are these fields. A method's own settings stand beside them, in a table `[method]`.
+`settings.toml` are these fields. A method's own settings stand beside them, in a table
+`[method_settings]`.
 """
 
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -88,7 +89,7 @@ class Settings:
         if self.chunk is not None:
             self._at_least("chunk", 2)
         self._at_least("looks", 1)
-        self._at_least("seed", 0)
+        check_seed(self.seed)
         budgets = [name for name in ("epochs", "steps", "minutes") if getattr(self, name)]
         if len(budgets) > 1:
             raise UserError(f"{' and '.join(budgets)} are given; give one budget, not several")
@@ -175,6 +176,26 @@ def setting_from_text(name: str, text: str) -> object:
             except ValueError:
                 continue
     raise UserError(f"{name} is {text!r}; that is no value for it (see selfsight train --help)")
+
+
+def placed(settings: Settings) -> Settings:
+    """Return the settings with files and folders that are found from wherever a run is resumed."""
+    held_out, labels, cache = (
+        str(Path(place).absolute())
+        for place in (settings.held_out, settings.labels, settings.cache)
+    )
+    return replace(
+        settings,
+        held_out=held_out if Path(held_out).is_dir() else settings.held_out,
+        labels=labels if Path(labels).is_file() else settings.labels,
+        cache=settings.cache if settings.cache == "auto" else cache,
+    )
+
+
+def check_seed(seed: int) -> None:
+    """Raise UserError for a seed that random generators do not take."""
+    if not 0 <= seed < 2**63:
+        raise UserError(f"seed is {seed}; it must be at least 0 and below 2^63")
 
 
 def write_settings(

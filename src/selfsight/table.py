@@ -7,6 +7,7 @@ import numpy as np
 
 from selfsight.data.images import ImageSet
 from selfsight.errors import UserError
+from selfsight.figures import plain
 
 if TYPE_CHECKING:
     from selfsight.evaluation.embed import Embeddings
@@ -22,12 +23,9 @@ def check_table(path: Path) -> None:
 
 def write_table(path: Path, embeddings: "Embeddings", images: ImageSet) -> None:
     """Write path, label ("" where unknown) and feature of every image, in one move."""
-    names = np.array([*images.labels.names, ""], dtype=object)
+    names = np.array([*map(plain, images.labels.names), ""], dtype=object)
     labels = names[images.labels.index]
-    paths = [
-        text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        for text in images.paths
-    ]
+    paths = [plain(path) for path in images.paths]
     partial = path.with_name(path.name + ".part")
     try:
         if path.suffix == ".parquet":
@@ -42,8 +40,9 @@ def write_table(path: Path, embeddings: "Embeddings", images: ImageSet) -> None:
                 )
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _write_parquet(

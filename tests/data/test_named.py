@@ -104,3 +104,8 @@ def test_a_set_of_torchvision_is_decoded_once(tmp_path: Path, monkeypatch) -> No
         assert images.labels.index.tolist() == [0, 1, 0, 1, 0, 1, 0]
     Made.shade = 50  # other images under the same name
     assert opened().pixels[0, 0, 0, 0] == 50
+
+
+def test_a_class_with_several_names_goes_by_its_first() -> None:
+    found = named._class_names([("tench", "Tinca tinca"), ("cassette player",), "dog", 3])
+    assert found == ("tench", "cassette player", "dog", "3")

@@ -52,4 +52,5 @@ def _print_run(path: Path, verdict: str) -> None:
         print_out(line)
     print_out(verdict)
     print_out(f"report:  {path / 'report.html'}")
-    print_out(f"encoder: {path / 'encoder.safetensors'}  (selfsight.load({str(path)!r}))")
+    if (path / "encoder.safetensors").is_file():  # a run that diverged has none
+        print_out(f"encoder: {path / 'encoder.safetensors'}  (selfsight.load({str(path)!r}))")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from selfsight.commands.files import cache_folder
 from selfsight.commands.loading import encoder_of
 from selfsight.errors import Interrupted, UserError
+from selfsight.settings import check_seed
 
 if TYPE_CHECKING:
     from selfsight.assessment.opening import Assessment
@@ -56,8 +57,10 @@ def assess(
     from selfsight.display import Display
     from selfsight.engine import Engine
 
-    if seeds < 1 or seed < 0:
-        raise UserError(f"seeds is {seeds} and seed {seed}; give 1 or more, and 0 or more")
+    if seeds < 1:
+        raise UserError(f"seeds is {seeds}; it must be 1 or more")
+    check_seed(seed)
+    check_seed(seed + seeds - 1)
     if not 0 < effort < math.inf:
         raise UserError(f"effort is {effort}; it must be above 0, and finite")
     if threads != "auto" and threads < 1:

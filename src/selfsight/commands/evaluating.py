@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from selfsight.commands.files import cache_folder, check_place, write_whole
 from selfsight.commands.loading import encoder_of
-from selfsight.errors import UserError
+from selfsight.settings import check_seed
 
 if TYPE_CHECKING:
     from selfsight.evaluation.evidence import Evidence
@@ -37,8 +37,7 @@ def evaluate(
     from selfsight.engine import device_named
     from selfsight.measure import evidence_between
 
-    if seed < 0:
-        raise UserError(f"seed is {seed}; it must be 0 or more")
+    check_seed(seed)
     if json_file is not None:
         check_place(Path(json_file))
     place = device_named(device)

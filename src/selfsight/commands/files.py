@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from selfsight.errors import UserError
+from selfsight.errors import UserError, reaching
 
 
 def cache_folder(cache: str | Path) -> Path:
@@ -14,9 +14,11 @@ def cache_folder(cache: str | Path) -> Path:
 def check_place(path: Path) -> None:
     """Raise UserError if no file can be written to `path`: ask before the long work."""
     folder = path.absolute().parent
-    if path.is_dir():
+    with reaching(path):
+        taken, there = path.is_dir(), folder.is_dir()
+    if taken:
         raise UserError(f"{path} is a folder; name a file in it")
-    if not folder.is_dir():
+    if not there:
         raise UserError(f"cannot write {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
         raise UserError(f"cannot write {path}: the folder {folder} is not writable")
@@ -37,5 +39,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def apart(images: str, out: Path) -> None:
     """Raise UserError if what is made would be written among the images."""
-    if Path(images).is_dir() and Path(images).resolve() in out.resolve().parents:
+    with reaching(images):
+        within = Path(images).is_dir() and Path(images).resolve() in out.resolve().parents
+    if within:
         raise UserError(f"{out} lies in the image folder {images}; choose an --out elsewhere")

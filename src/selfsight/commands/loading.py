@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfsight.errors import UserError
+from selfsight.errors import UserError, reaching
 
 if TYPE_CHECKING:
     from selfsight.nets.encoder import Encoder
@@ -18,9 +18,11 @@ def load(path: str | Path) -> "Encoder":
     from selfsight.run import Run
 
     place = Path(path)
-    if place.is_dir():
+    with reaching(place):
+        folder, there = place.is_dir(), place.exists()
+    if folder:
         return Run.open(place).encoder
-    if not place.exists():
+    if not there:
         raise UserError(f"{place} does not exist; give a run's directory or an encoder file")
     return load_encoder(place)
 

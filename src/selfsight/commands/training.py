@@ -1,12 +1,13 @@
 """`selfsight.train`: from a folder of images to a finished run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from selfsight.commands.files import apart
 from selfsight.errors import UserError
-from selfsight.settings import Settings, settings_from
+from selfsight.settings import Settings, placed, settings_from
 
 if TYPE_CHECKING:
     from selfsight.run import Run
@@ -109,17 +110,21 @@ def _resumed(
     run: "Run", images: str, settings: Settings, own: dict[str, object]
 ) -> tuple[Settings, dict[str, object]]:
     """Return the saved settings, after checking that nothing else was asked for."""
+    from selfsight import methods
+    from selfsight.run import begun_otherwise
+
     if Path(images).absolute() != Path(run.images).absolute():
         raise UserError(f"the run in {run.path} was begun with {run.images}, not with {images}")
-    default = Settings()
+    default, given = Settings(), placed(settings)
     for name in Settings.__slots__:
-        asked, saved = getattr(settings, name), getattr(run.settings, name)
-        if asked not in (saved, getattr(default, name)):
-            raise UserError(
-                f"the run in {run.path} was begun with {name} {saved}, not {asked}; "
-                "resume it as it was, or start a new run with another --out"
-            )
-    for name, value in own.items():
-        if str(run.method_settings.get(name)) != str(value):
+        asked, saved = getattr(given, name), getattr(run.settings, name)
+        fitted = (
+            name == "batch" and asked > saved
+        )  # to few images, perhaps; seen when they are read
+        if asked not in (saved, getattr(default, name)) and not fitted:
+            raise begun_otherwise(run, name, asked)
+    for name, value in methods.parse_settings(methods.find(run.settings.method), own).items():
+        if run.method_settings.get(name) != value:
             raise UserError(f"the run in {run.path} was not begun with {name} {value}")
-    return run.settings, dict(run.method_settings)
+    batch = run.settings.batch if given.batch == default.batch else given.batch
+    return replace(run.settings, batch=batch), dict(run.method_settings)

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 from selfsight.data.labels import Labels, read_labels
 from selfsight.data.named import NAMES, NamedSet, open_named
 from selfsight.data.scan import scan
-from selfsight.data.store import Progress, open_store
-from selfsight.errors import UserError
+from selfsight.data.store import Progress, check_outside, open_store
+from selfsight.errors import UserError, reaching
 
 __all__ = ["ImageSet", "Labels", "Selection", "check_apart", "open_images", "quiet"]
 
@@ -126,16 +126,25 @@ def check_apart(one: str, other: str, *, means: str) -> None:
 
     means: what the second is for, as it stands in the message ("held out").
     """
-    if _is_name(one) or _is_name(other):
-        shared = one.lower() == other.lower()
-    else:
-        places = [Path(source).resolve() for source in (one, other)]
-        shared = places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0])
+    with reaching(other):
+        if _is_name(one) or _is_name(other):
+            shared = one.lower() == other.lower()
+        else:
+            places = [Path(source).resolve() for source in (one, other)]
+            shared = places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0])
     if shared:
         raise UserError(
             f"{other} is {means} but shares images with {one}; what is measured must be unseen, "
             "so give two folders apart"
         )
+
+
+def check_cache(cache: Path, *sources: str) -> None:
+    """Raise UserError for a cache within one of the folders, before the first is decoded."""
+    for source in sources:
+        with reaching(source):
+            if not _is_name(source):
+                check_outside(cache, source)
 
 
 def _is_name(source: str) -> bool:

@@ -5,6 +5,7 @@ Nothing is fetched unless it is asked for. A name alone is the training part ("C
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,9 +116,14 @@ def _torchvision(name: str, size: int, cache: Path, download: bool, progress: Pr
         waiting=lambda: progress("wait for another process that decodes these images", 0, 0),
     )
     index = np.load(folder / "labels.npy")
-    classes = tuple(getattr(dataset, "classes", map(str, range(int(index.max()) + 1))))
+    classes = _class_names(getattr(dataset, "classes", range(int(index.max()) + 1)))
     paths = tuple(f"{name}/{row:06d}" for row in range(total))
     return NamedSet(name, read_store(folder).pixels, paths, classes, index)
+
+
+def _class_names(classes: Iterable[object]) -> tuple[str, ...]:
+    """Return one name a class; a set may have several for some (Imagenette)."""
+    return tuple(str(found[0] if isinstance(found, tuple) else found) for found in classes)
 
 
 def _state(total: int, sample: list[Any]) -> str:

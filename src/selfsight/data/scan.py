@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsight.data.filetypes import HEIF_SUFFIXES, image_suffixes, suffix
-from selfsight.errors import UserError
+from selfsight.errors import UserError, reaching
 
 SIDECAR_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 SIDECAR_FOLDERS = frozenset({"__MACOSX", ".ipynb_checkpoints"})
@@ -64,9 +64,11 @@ def scan(folder: str | os.PathLike[str], *, progress: Callable[[str, int, int], 
 
 
 def _check_folder(root: str) -> None:
-    if not Path(root).exists():
+    with reaching(root):
+        there, folder = Path(root).exists(), Path(root).is_dir()
+    if not there:
         raise UserError(f"there is no folder {root!r}; give the folder that holds the images")
-    if not Path(root).is_dir():
+    if not folder:
         raise UserError(f"{root!r} is a file; give the folder that holds the images")
 
 

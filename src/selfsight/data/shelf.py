@@ -36,9 +36,9 @@ def keep(
     the cache cannot be written.
     """
     final = cache / f"{name}-{state}"
-    if final.is_dir() and whole(final):
-        return final
     try:
+        if final.is_dir() and whole(final):
+            return final
         cache.mkdir(parents=True, exist_ok=True)
         with _lock(cache / f"{name}.lock", waiting):
             if not (final.is_dir() and whole(final)):

@@ -41,17 +41,23 @@ class Store:
     failed: dict[int, str]  # reason, by number among the scan's paths
 
 
+def check_outside(cache: Path, folder: str) -> None:
+    """Raise UserError for a cache within an image folder."""
+    root, shelf = Path(folder).resolve(), cache.resolve()
+    if shelf == root or root in shelf.parents:
+        raise UserError(
+            f"the cache {str(cache)!r} lies inside the image folder {folder!r}, where nothing "
+            "is ever written; choose a cache folder elsewhere"
+        )
+
+
 def open_store(found: Scan, *, size: int, cache: Path, progress: Progress) -> Store:
     """Return the images decoded for training at `size` px, decoding them if need be.
 
     Raises UserError if no image can be read, the disk is full or the cache cannot be written.
     """
-    root, shelf = Path(found.root).resolve(), cache.resolve()
-    if shelf == root or root in shelf.parents:
-        raise UserError(
-            f"the cache {str(cache)!r} lies inside the image folder {found.root!r}, where nothing "
-            "is ever written; choose a cache folder elsewhere"
-        )
+    check_outside(cache, found.root)
+    root = Path(found.root).resolve()
     state = f"{VERSION} {PIL.__version__} {found.fingerprint}"
     folder = keep(
         cache,
