@@ -74,7 +74,8 @@ def leak_sentence(one: Nuisance, *, of: int) -> str:
     return (
         f"{one.trait.name[0].upper()}{one.trait.name[1:]} tells the class: from it alone held-out "
         f"images are put in their class with a balanced accuracy of "
-        f"{percent(reading.accuracy.value)} ({percent(reading.chance)} by chance; {sure(one.leak.p)}, corrected for {of} traits)"
+        f"{percent(reading.accuracy.value)} ({percent(reading.chance)} by chance; "
+        f"{sure(one.leak.p)}, corrected for {of} traits)"
         f"{most}.{seen}"
     )
 

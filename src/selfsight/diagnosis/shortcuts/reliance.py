@@ -6,8 +6,8 @@ a poor encoder answers b by mistake, and often. So chance is the same share afte
 shuffled among conflict images of the same class, and p the share of such shuffles that follow as
 much. Taken off image by image, chance is the share of conflict images of the same class whose cue
 is that image's answer: what is left is 0 on average for whoever errs without following, however
-often, so that two encoders can be compared. `either` is the share of answers b among the answers a or b: 0 for content alone, 1 for the
-cue alone, a half for neither.
+often, so that two encoders can be compared. `either` is the share of answers b among the answers a
+or b: 0 for content alone, 1 for the cue alone, a half for neither.
 
 Which cue an image carries is drawn by chance and says nothing of its class, so one set of images
 serves as conflict images, as agreeing ones, and for reading the cue itself.
