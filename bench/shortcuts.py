@@ -20,7 +20,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -37,10 +37,11 @@ from selfsight.diagnosis.shortcuts.nuisance_finding import leaks
 from selfsight.diagnosis.shortcuts.permutation import LEVEL
 from selfsight.diagnosis.shortcuts.planted import corrected, measure_cues
 from selfsight.diagnosis.shortcuts.shown import shown
-from selfsight.diagnosis.shortcuts.stress import measure_stress
-from selfsight.diagnosis.shortcuts.stress_finding import background_tells
+from selfsight.diagnosis.shortcuts.stress import Stressed, measure_stress
+from selfsight.diagnosis.shortcuts.stress_finding import background_tells, sure_falls
 from selfsight.diagnosis.shortcuts.traits import Trait
 from selfsight.diagnosis.shortcuts.twin import measure_twins
+from selfsight.diagnosis.shortcuts.versions import VERSIONS
 from selfsight.views.augmentation import Augmentation
 from selfsight.views.colour import LUMA
 
@@ -233,11 +234,25 @@ def nuisance(seed: int, *, there: bool) -> Outcome:
 
 
 def stress(seed: int, *, there: bool) -> Outcome:
-    """Does the background alone tell the class?"""
+    """Does the background alone tell the class, and does taking something away cost accuracy?
+
+    Where nothing is there, falls are asked of labels that were shuffled: whatever is taken away,
+    nothing can be lost. Where it is, the class is the form's colour, and grey has to cost.
+    """
+
+    def measured(images: ImageSet) -> list[Stressed]:
+        train, test = _parts(images)
+        return measure_stress({"filters": filters}, train=train, test=test, seed=seed)
+
     images = forms(seed, images=TRAIN + TEST, background=BACKGROUND if there else 0.0)
-    train, test = _parts(images)
-    found = measure_stress({"filters": filters}, train=train, test=test, seed=seed)
-    return {"background: tells": background_tells(found)[0]}
+    tells = {"background: tells": background_tells(measured(images))[0]}
+    if there:
+        coloured = measured(forms(seed, images=TRAIN + TEST, colour=True))
+        return tells | {"fall: grey": "grey" in {one.version for one in sure_falls(coloured)}}
+    drawn = np.random.default_rng((seed, 99)).permutation(images.labels.index)
+    shuffled = measured(replace(images, labels=Labels(FORMS, drawn)))
+    falling = {one.version for one in sure_falls(shuffled)}
+    return tells | {f"fall: {version}": version in falling for version in VERSIONS}
 
 
 def audit(seed: int, *, there: bool) -> Outcome:

@@ -40,6 +40,20 @@ def test_where_form_is_the_class_it_does_not() -> None:
     assert finding.word == "views keep the label" and "No operation" in finding.sentence
 
 
+def test_a_rare_class_that_an_operation_destroys_raises_the_alarm() -> None:
+    images = bench().forms(6, images=1200, colour=True)
+    index = images.labels.index
+    rows = np.concatenate([np.flatnonzero(index == 0)[:180], np.flatnonzero(index == 2)[:20]])
+    rows = np.random.default_rng(0).permutation(rows)
+    train, test = images.part(rows[:100]), images.part(rows[100:])
+    view = replace(WHOLE, grey=1.0)
+    audit = audit_views(lambda *_: bench().eyes, view, train=train, test=test, seed=0)
+    assert [one.name for one in audit.operations if one.alarm] == ["greyscale"]
+    (grey,) = (one for one in audit.operations if one.name == "greyscale")
+    whole, left = audit.whole.accuracy.value, grey.reading.accuracy.value
+    assert grey.loss.value == pytest.approx(whole - left, abs=0.1)  # balanced, all three
+
+
 def test_each_operation_is_taken_by_itself_as_training_has_it() -> None:
     found = operations(simclr(32))
     assert list(found) == [

@@ -1,15 +1,17 @@
 """Encoders whose reliance is known: one reads the mark alone, one cannot see it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from benched import bench
 
-from selfsight.data.images import ImageSet, Labels
+from selfsight.data.images import ImageSet, Labels, quiet
 from selfsight.diagnosis.finding import Finding
 from selfsight.diagnosis.shortcuts.cues import Cue
+from selfsight.diagnosis.shortcuts.design import Design, Seen
 from selfsight.diagnosis.shortcuts.identity import identity
 from selfsight.diagnosis.shortcuts.planted import BLIND, READER, corrected, measure_cues
 from selfsight.diagnosis.shortcuts.planted_finding import planted_finding
@@ -116,6 +118,20 @@ def test_a_cue_that_both_views_share_becomes_identity() -> None:
     found = identity(_colour, TINT, TEST, seed=0)
     assert found.shared > found.unrelated and found.p < 0.01
     assert identity(middle, Cue("tint", 4, strength=0.0), TEST, seed=0).gain.value == 0
+
+
+def test_no_two_views_and_no_two_sets_share_their_noise() -> None:
+    def pattern(pixels: np.ndarray) -> np.ndarray:  # of fine structure, whatever its strength
+        flat = pixels.mean(axis=1).reshape(len(pixels), -1)
+        return np.sign(flat - np.roll(flat, 1, axis=1)).astype(np.float32)
+
+    grey = replace(TEST, pixels=np.full_like(TEST.pixels[:], 127))  # nothing but the noise
+    found = identity(pattern, Cue("sensor noise", 4), grey, seed=0)
+    assert found.shared < 0.1 and found.unrelated < 0.1
+    design = Design.of(Cue("sensor noise", 4), grey, grey, seed=0)
+    seen = Seen.of(pattern, design, what="", progress=quiet)
+    alike = (seen.train_free == seen.test_free).mean(axis=1)
+    assert alike[(design.train_free > 0) & (design.test_free > 0)].max() < 0.9
 
 
 def _colour(pixels: np.ndarray) -> np.ndarray:

@@ -25,6 +25,10 @@ def test_whoever_answers_with_the_label_or_at_random_does_not_follow() -> None:
     at_random = reliance(RNG.integers(4, size=400), LABELS, CUES, seed=0)
     assert at_random.p > 0.05 and at_random.follow.value == pytest.approx(0.25, abs=0.08)
     assert at_random.either == pytest.approx(0.5, abs=0.12)
+    for found in (right, at_random):  # what is left of each answer is following, and no mistake
+        assert found.over_chance.mean() == pytest.approx(
+            found.follow.value - found.chance, abs=2e-3
+        )
 
 
 def test_the_commonest_classes_are_renumbered_alike_in_both_parts() -> None:

@@ -10,6 +10,7 @@ destroys: information lost, since the probe was fitted on such views, and not me
 The reader learns anew for every operation, from scratch: a trained encoder has already forgotten
 what its operations change, and features that were made once may be confused by views that another
 reader sees through. A reader sees what it sees; an operation may destroy what it never showed.
+All accuracies are balanced, so that a rare class counts as much as a common one.
 p is from a sign-flip test on the held-out images, corrected by Holm's method over the operations.
 """
 
@@ -20,7 +21,7 @@ from jaxtyping import Int64
 
 from selfsight.data.images import ImageSet, quiet
 from selfsight.diagnosis.shortcuts.permutation import LEVEL, sign_flip
-from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
+from selfsight.diagnosis.shortcuts.reading import Reading, evenly, probed, read
 from selfsight.diagnosis.shortcuts.resampling import mean_interval
 from selfsight.diagnosis.shortcuts.shown import Reader, shown, viewed
 from selfsight.diagnosis.shortcuts.wording import joined
@@ -43,7 +44,7 @@ class Operation:
     name: str
     setting: str  # as training has it
     reading: Reading  # of the label from views
-    loss: Interval  # accuracy on untouched images minus accuracy on views; paired
+    loss: Interval  # balanced accuracy on untouched images minus that on views; paired
     destroyed: float  # the loss as a share of what untouched images tell beyond chance
     p: float  # of a loss above 0, corrected for the number of operations
 
@@ -97,13 +98,13 @@ def audit_views(
         (answers,) = probed((features[0], labels), features[1], seed=seed)
         return answers.reshape(DRAWS, len(test))
 
-    whole = answered(_bare(augmentation), "whole images")
+    whole, weights = answered(_bare(augmentation), "whole images"), evenly(truth)
     untouched = read(whole[0], truth, seed=seed)
+    beyond = float((weights * (whole == truth)).mean()) - untouched.chance
     found = []
     for name, (view, setting) in operations(augmentation).items():
         answers = answered(view, name)
-        losses = (whole == truth).mean(axis=0) - (answers == truth).mean(axis=0)
-        beyond = float((whole == truth).mean()) - untouched.chance
+        losses = weights * ((whole == truth).mean(axis=0) - (answers == truth).mean(axis=0))
         found.append(
             Operation(
                 name,

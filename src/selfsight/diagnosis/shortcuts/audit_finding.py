@@ -135,8 +135,8 @@ def _operation_tables(audit: Audit | None) -> list[Table]:
                 Column("p", "p"),
             ),
             tuple(rows),
-            "Accuracy of a linear probe fitted on such views and asked about such views of "
-            "held-out images, as often and as strong as in training.",
+            "Balanced accuracy of a linear probe fitted on such views and asked about such views "
+            "of held-out images, as often and as strong as in training.",
             "operation",
         )
     ]

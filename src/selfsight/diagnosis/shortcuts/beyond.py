@@ -3,7 +3,8 @@
 A probe that was fitted where a strong cue agrees with every label follows it with nearly any
 features: that says something of the cue and of the probe, and nothing of what training did. So the
 same conflict images are answered from the untrained encoder too, image by image, and the difference
-is tested by flipping signs, corrected over the cues. Only reliance beyond the untrained encoder's
+is tested by flipping signs, corrected over the cues. Chance is taken off both, as a poor encoder
+hits the cue's class by mistake more often. Only reliance beyond the untrained encoder's
 can be a fault of the training.
 
 There is one untrained encoder, and another draw of its weights would follow somewhat more or less
@@ -28,7 +29,7 @@ WORTH = 0.1  # of the conflict images, from which a difference counts
 class Beyond:
     """How much more of the conflict images follow a cue than from the untrained encoder."""
 
-    difference: Interval  # of the shares of conflict images; paired
+    difference: Interval  # of the shares of conflict images, less chance; paired
     p: float  # of a difference above 0 by chance, corrected over the cues
 
     @property
@@ -47,7 +48,7 @@ def beyond_untrained(tests: Sequence[CueTest], *, seed: int) -> dict[str, Beyond
     for test in tests:
         other = plain.get(test.cue.name)
         if test.encoder == tests[0].encoder and test.reliance is not None and other is not None:
-            differences[test.cue.name] = test.reliance.follows - other.follows
+            differences[test.cue.name] = test.reliance.over_chance - other.over_chance
     p_values = holm([sign_flip(values, seed=seed) for values in differences.values()])
     return {
         name: Beyond(mean_interval(values, seed=seed), p)

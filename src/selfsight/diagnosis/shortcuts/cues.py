@@ -67,9 +67,12 @@ class Cue:
         return whole
 
 
-def planting(cue: Cue, numbers: Numbers) -> Callable[[Pixels, Numbers], Pixels]:
-    """Return the function of pixels and rows that plants each row's number."""
-    return lambda pixels, rows: cue(pixels, numbers[rows], rows)
+def planting(cue: Cue, numbers: Numbers, *, first: int = 0) -> Callable[[Pixels, Numbers], Pixels]:
+    """Return the function of pixels and rows that plants each row's number.
+
+    first: what the cue takes the first row for, so that two sets of images share no noise.
+    """
+    return lambda pixels, rows: cue(pixels, numbers[rows], rows + first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,16 +73,17 @@ class Seen:
     def of(cls, encode: Encode, design: Design, *, what: str, progress: Progress) -> "Seen":
         """Return the features of a design's images; `what` names the phase of progress."""
 
-        def features(images: ImageSet, numbers: Numbers | None) -> Features:
-            change = unchanged if numbers is None else planting(design.cue, numbers)
+        def features(images: ImageSet, numbers: Numbers | None, *, first: int = 0) -> Features:
+            change = unchanged if numbers is None else planting(design.cue, numbers, first=first)
             return shown(encode, images, change, what=what, progress=progress)
 
-        free = features(design.train, design.train_free)
+        free, moved = features(design.train, design.train_free), np.arange(design.moved)
+        after = len(design.train)
         return cls(
             train_free=free,
             train_tied=free
             if design.train_tied is None
             else features(design.train, design.train_tied),
-            test_free=features(design.test, design.test_free),
-            test_changed=features(design.test.part(np.arange(design.moved)), design.test_changed),
+            test_free=features(design.test, design.test_free, first=after),
+            test_changed=features(design.test.part(moved), design.test_changed, first=after),
         )

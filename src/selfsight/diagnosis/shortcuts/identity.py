@@ -58,7 +58,8 @@ def identity(
         change = viewed(crop, seed=seed + view)
 
         def planted(pixels: Pixels, rows: Numbers) -> Pixels:
-            return many(change(pixels, rows), numbers[rows], rows)
+            # Other rows for the other view: noise that both share would be found by itself.
+            return many(change(pixels, rows), numbers[rows], rows + view * len(images))
 
         return shown(encode, images, planted, what=f"{cue.name}: views", progress=progress)
 

@@ -72,9 +72,10 @@ def leak_sentence(one: Nuisance, *, of: int) -> str:
     elif one.shown:
         seen = " Features tell no more of it than the class does."
     return (
-        f"{one.trait.name[0].upper()}{one.trait.name[1:]} tells the class: from it alone "
-        f"{percent(reading.accuracy.value)} of held-out images are put in their class "
-        f"({percent(reading.chance)} by chance; {sure(one.leak.p)}, corrected for {of} traits)"
+        f"{one.trait.name[0].upper()}{one.trait.name[1:]} tells the class: from it alone held-out "
+        f"images are put in their class with a balanced accuracy of "
+        f"{percent(reading.accuracy.value)} ({percent(reading.chance)} by chance; "
+        f"{sure(one.leak.p)}, corrected for {of} traits)"
         f"{most}.{seen}"
     )
 
@@ -101,8 +102,16 @@ def _word(found: Sequence[Nuisance], leaking: Sequence[Nuisance]) -> tuple[str, 
 def _nothing(found: Sequence[Nuisance]) -> str:
     tested = _tested(found)
     if tested:
-        return f"None of {tested} traits of the images tells the class by itself."
+        hardly = [one.trait.name for one in found if one.leak and one.leak.p <= LEVEL]
+        return (
+            f"None of {tested} traits of the images tells the class by itself by {WORTH:.0%} or "
+            f"more of the way from chance to certainty{_but(hardly)}."
+        )
     return "Without labels it cannot be asked whether files give the class away."
+
+
+def _but(hardly: Sequence[str]) -> str:
+    return f"; surely, but hardly: {joined(hardly)}" if hardly else ""
 
 
 def _tables(found: Sequence[Nuisance], leaking: Sequence[Nuisance]) -> list[Table]:

@@ -17,7 +17,7 @@ DRAW = (
     f"{100 * WORTH:.0f} points or more count."
 )
 OVER = (
-    Column("over untrained", "points", about="on the same images"),
+    Column("over untrained", "points", about="on the same images, less chance"),
     Column("p over untrained", "p", about="sign flips"),
 )
 

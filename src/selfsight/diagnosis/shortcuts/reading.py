@@ -47,9 +47,8 @@ def read(
     """
     assert len(predicted) == len(truth) > 0
     right = predicted == truth
-    kinds, place, counts = np.unique(truth, return_inverse=True, return_counts=True)
-    weights = 1 / (counts[place] * len(kinds))
-    found = float(weights[right].sum())
+    kinds, counts = np.unique(truth, return_counts=True)
+    found = float((evenly(truth) * right).mean())
     # weights by kind, so that a shuffled truth looks its own up
     of_kind = np.zeros(int(max(truth.max(), predicted.max())) + 1)
     of_kind[kinds] = 1 / (counts * len(kinds))
@@ -67,6 +66,16 @@ def read(
         kinds=len(kinds),
         images=len(truth),
     )
+
+
+def evenly(truth: Int64[np.ndarray, "images"]) -> Float64[np.ndarray, "images"]:
+    """Return weights, 1 on average, under which every kind counts as much as every other.
+
+    The mean of weighted answers, right or wrong, is balanced accuracy.
+    """
+    kinds, place, counts = np.unique(truth, return_inverse=True, return_counts=True)
+    weights: Float64[np.ndarray, "images"] = len(truth) / (counts[place] * len(kinds))
+    return weights
 
 
 def probed(

@@ -4,8 +4,10 @@ A linear probe is fitted on features of images in which the cue agrees with the 
 images reliance is the share of answers b. What it would be without any reliance is no fixed number:
 a poor encoder answers b by mistake, and often. So chance is the same share after the cues have been
 shuffled among conflict images of the same class, and p the share of such shuffles that follow as
-much. `either` is the share of answers b among the answers a or b: 0 for content alone, 1 for the
-cue alone, a half for neither.
+much. Taken off image by image, chance is the share of conflict images of the same class whose cue
+is that image's answer: what is left is 0 on average for whoever errs without following, however
+often, so that two encoders can be compared. `either` is the share of answers b among the answers a
+or b: 0 for content alone, 1 for the cue alone, a half for neither.
 
 Which cue an image carries is drawn by chance and says nothing of its class, so one set of images
 serves as conflict images, as agreeing ones, and for reading the cue itself.
@@ -34,7 +36,7 @@ class Reliance:
     agreeing: float  # accuracy where cue and label agree
     conflicting: float  # accuracy where they conflict
     conflicts: int  # images
-    follows: Float64[np.ndarray, "conflicts"]  # 1 where the answer to a conflict image follows
+    over_chance: Float64[np.ndarray, "conflicts"]  # 1 where an answer follows, less its chance
 
     @property
     def excess(self) -> float:
@@ -61,8 +63,17 @@ def reliance(predicted: Numbers, labels: Numbers, numbers: Numbers, *, seed: int
         agreeing=float((predicted == labels)[agree].mean()) if agree.any() else np.nan,
         conflicting=float((answers == own).mean()),
         conflicts=int(conflict.sum()),
-        follows=follows.astype(np.float64),
+        over_chance=follows - _chances(answers, own, cues),
     )
+
+
+def _chances(answers: Numbers, own: Numbers, cues: Numbers) -> Float64[np.ndarray, "images"]:
+    """Return how often each answer is the cue, over all orders of the cues within classes."""
+    same = own[:, None] == own
+    chances: Float64[np.ndarray, "images"] = (same & (answers[:, None] == cues)).sum(axis=1) / (
+        same.sum(axis=1)
+    )
+    return chances
 
 
 def commonest(images: ImageSet, *, most: int) -> ImageSet:

@@ -17,7 +17,7 @@ from jaxtyping import Float64
 
 from selfsight.data.images import ImageSet, quiet
 from selfsight.diagnosis.shortcuts.permutation import sign_flip
-from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
+from selfsight.diagnosis.shortcuts.reading import Reading, evenly, probed, read
 from selfsight.diagnosis.shortcuts.resampling import mean_interval
 from selfsight.diagnosis.shortcuts.shown import shown
 from selfsight.diagnosis.shortcuts.versions import VERSIONS
@@ -34,7 +34,7 @@ class Stressed:
     encoder: str
     version: str
     reading: Reading  # p: not corrected for other tests
-    fall: Interval  # accuracy on whole images minus accuracy on these; paired
+    fall: Interval  # balanced accuracy on whole images minus that on these; paired
     fall_p: float  # of a fall above 0 by chance (sign flips); not corrected for other tests
     beside: Interval | None  # this fall minus that of the first encoder; None for the first
 
@@ -63,7 +63,7 @@ def measure_stress(
             for version, change in VERSIONS.items()
         ]
         answers = probed((fitted, train.labels.index), *features, seed=seed)
-        rights = [(given == truth).astype(np.float64) for given in answers]
+        rights = [evenly(truth) * (given == truth) for given in answers]
         for version, given, right in zip((WHOLE, *VERSIONS), answers, rights, strict=True):
             fall = rights[0] - right
             first = falls.setdefault(version, fall)

@@ -106,8 +106,8 @@ def _of_falls(found: Sequence[Stressed]) -> str:
     sure_of = [one for one in falling if one.version in ASKED]
     unsure = [MISSING[name] for name in ASKED if name not in {one.version for one in falling}]
     start = (
-        f"A probe reads {percent(whole.accuracy.value)} of whole held-out images right "
-        f"({percent(whole.chance)} by chance)"
+        f"On whole held-out images a probe has a balanced accuracy of "
+        f"{percent(whole.accuracy.value)} ({percent(whole.chance)} by chance)"
     )
     drops = [f"{100 * one.fall.value:.0f} points without {MISSING[one.version]}" for one in sure_of]
     none = f"without {joined(unsure, last='or')} no fall is sure"
@@ -121,7 +121,7 @@ def _of_background(found: Sequence[Stressed]) -> str:
     background, p = background_tells(found)
     covered = next(one.reading for one in found if one.version == "background only")
     read = (
-        f"With the centre covered it reads {percent(covered.accuracy.value)} "
+        f"With the centre covered it is {percent(covered.accuracy.value)} "
         f"({percent(covered.chance)} by chance; {sure(p)})"
     )
     if background:
@@ -185,7 +185,9 @@ def _falls(found: Sequence[Stressed], encoders: Sequence[str]) -> list[Table]:
             *(cell[name, version].beside for name in others),
         )
         rows.append(Row(version, cells, levels=(("none", 0.0),)))
-    caption = "Accuracy on whole images minus accuracy on these, paired; 95 % bootstrap interval."
+    caption = (
+        "Balanced accuracy on whole images minus that on these, paired; 95 % bootstrap interval."
+    )
     return [Table("falls", "How far accuracy falls", columns, tuple(rows), caption, "images")]
 
 

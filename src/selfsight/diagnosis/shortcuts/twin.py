@@ -4,6 +4,7 @@ The cue is planted in the training images so that it agrees with the label (with
 probability). One network learns the labels, one learns from the same pixels without them, and a
 third stays untrained. Then all are measured alike: a linear probe on frozen features of the planted
 training images, asked about test images in which the cue is drawn by chance (see `reliance.py`).
+Chance is taken off before they are compared: who errs more often hits the cue's class more often.
 
 Either answer is a result. The interval of the difference is over test images for one training each;
 with several seeds (data, cue and training anew) it is Student's over seeds, which is what a claim
@@ -47,7 +48,7 @@ class Twins:
     cue: Cue
     agreement: float
     twins: tuple[Twin, ...]
-    difference: Interval  # of the shares of conflict images whose answer follows
+    difference: Interval  # of the shares of conflict images whose answer follows, less chance
     seeds: int
     train_images: int
     test_images: int
@@ -80,7 +81,7 @@ def measure_twins(
                 shown(encode, images, change, what=f"{name}: {what}", progress=progress)
                 for images, change, what in (
                     (taught, unchanged, "training images"),
-                    (test, planting(cue, numbers), "conflict images"),
+                    (test, planting(cue, numbers, first=len(train)), "conflict images"),
                     (test, unchanged, "images without cue"),
                 )
             )
@@ -89,7 +90,8 @@ def measure_twins(
             results[name].append((found, float((plain == truth).mean())))
     first, second = list(results.values())[:2]
     differences = [
-        one.follows - other.follows for (one, _), (other, _) in zip(first, second, strict=True)
+        one.over_chance - other.over_chance
+        for (one, _), (other, _) in zip(first, second, strict=True)
     ]
     return Twins(
         cue=cue,

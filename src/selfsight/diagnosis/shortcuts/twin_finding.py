@@ -23,7 +23,8 @@ def twin_finding(twins: Twins) -> Finding:
     numbers = (
         f"its answers follow the {twins.cue.name} in {percent(follow[more.name])} of the "
         f"conflicts, those of the one trained {less.name} in {percent(follow[less.name])} "
-        f"({first.name} minus {second.name}: {points(difference.value)} points, 95 % interval "
+        f"(less chance, {first.name} minus {second.name}: {points(difference.value)} points, "
+        f"95 % interval "
         f"{points(difference.low)} to {points(difference.high)})"
     )
     scope = (
