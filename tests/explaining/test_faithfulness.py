@@ -122,6 +122,25 @@ def test_agreement_ignores_signs_and_is_nan_for_an_empty_map() -> None:
     assert np.isnan(flat).all()
 
 
+def test_of_an_unsigned_map_low_values_mean_little_whatever_their_sign() -> None:
+    values = torch.arange(16.0).reshape(1, 4, 4)
+    (found,) = agreement(Maps(values, signed=False), Maps(values - 8, signed=False))
+    assert found == pytest.approx(1)
+
+
+def test_batch_norm_is_measured_on_large_images_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfsight.explaining.randomised.DIFFERENTIATED", 1)  # smaller than one
+    twin = randomised(untaught(), scenes(4, seed=0)[0], seed=1)
+    assert twin.network.blocks[0][1].running_mean.abs().max() > 0
+
+
+def test_an_empty_map_is_not_trusted() -> None:
+    sure = order(0.2, 0.2, sure=(5, 5))
+    nothing = float("nan")
+    found = judge("RELAX", sure, randomised=nothing, other_target=nothing, centre=sure, empty=True)
+    assert found.word == "not trusted" and found.sentence.endswith("it is empty.")
+
+
 def test_the_randomised_network_shares_nothing_with_the_first() -> None:
     encoder, images = untaught(), scenes(40, seed=0)[0]
     twin = randomised(encoder, images, seed=1)

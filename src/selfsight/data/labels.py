@@ -51,13 +51,18 @@ def _numbered(labels: Sequence[str]) -> Labels:
 
 
 def _by_folder(paths: Sequence[str]) -> list[str]:
-    folders = [path.rpartition("/")[0] for path in paths]
-    if {folder.partition("/")[0].lower() for folder in folders} <= SPLITS:
-        folders = [folder.partition("/")[2] for folder in folders]
+    folders = without_split([path.rpartition("/")[0] for path in paths])
     kinds = set(folders)
     if "" in kinds or len(kinds) < 2 or 2 * len(kinds) > len(folders):
         return [""] * len(folders)
     return folders
+
+
+def without_split(folders: Sequence[str]) -> list[str]:
+    """Return folders without their first parts, if these are nothing but names of splits."""
+    if {folder.partition("/")[0].lower() for folder in folders} <= SPLITS:
+        return [folder.partition("/")[2] for folder in folders]
+    return list(folders)
 
 
 def _by_table(table: Path, paths: Sequence[str], root: str) -> list[str]:

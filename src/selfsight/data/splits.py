@@ -86,6 +86,22 @@ def stratified_sample(
     return np.sort(order[np.argsort(place, kind="stable")][:count])
 
 
+def even_sample(
+    labels: Int[np.ndarray, "images"], *, count: int, seed: int
+) -> Int[np.ndarray, "rows"]:
+    """Return `count` labelled rows, sorted, as many of each class as of any other that has enough.
+
+    Classes take turns, each with its images in the order of the seed.
+    """
+    order = _order(len(labels), (seed, SUBSET))
+    order = order[labels[order] >= 0]
+    turn = np.empty(len(order))
+    for label in np.unique(labels[order]):
+        members = np.flatnonzero(labels[order] == label)
+        turn[members] = np.arange(len(members))
+    return np.sort(order[np.lexsort((labels[order], turn))][:count])
+
+
 def batch_rows(step: int, *, images: int, batch: int, seed: int) -> Int[np.ndarray, "batch"]:
     """Return the rows of the batch at a step, counted from 0 over the whole run.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from selfsight.diagnosis.spread import measurable
 
 DELTA = 1e-4  # added to the variance of views in every direction
-EPSILON = 1e-8  # added to every eigenvalue
+EPSILON = 1e-8  # added to every eigenvalue's share
 
 
 def lidar(views: Float[Tensor, "images views dim"]) -> float:
@@ -41,8 +41,7 @@ def lidar(views: Float[Tensor, "images views dim"]) -> float:
     values = torch.linalg.eigvalsh((ratios + ratios.T) / 2).clamp(min=0)
     if float(values.sum()) == 0:
         return 1.0
-    shares = values + EPSILON
-    shares = shares / shares.sum()
+    shares = values / values.sum() + EPSILON
     return float(torch.exp(-(shares * shares.log()).sum()))
 
 

@@ -156,6 +156,7 @@ def _checked(
         randomised=mean_known(by_weights),
         other_target=1.0 if kind in IGNORES_TARGET else mean_known(by_target),
         centre=orders["centre"],
+        empty=bool((maps.values.flatten(1).std(1, correction=0) == 0).all()),
     )
     return Checked(maps, orders[kind], by_weights, by_target, seconds, trust)
 

@@ -138,15 +138,19 @@ def gain_of(found: Float[np.ndarray, "images orders fills"], place: int, *, of: 
 
 
 def agreement(first: Maps, second: Maps) -> Float[np.ndarray, "images"]:
-    """Return the rank correlation of two maps of each image, of absolute values; NaN if flat."""
+    """Return the rank correlation of two maps of each image; NaN if one is flat.
+
+    Of signed maps the absolute values count, of others the values: there low means little.
+    """
     return np.array(
         [
-            rank_correlation(_sizes(one), _sizes(other))
+            rank_correlation(_sizes(one, signed=first.signed), _sizes(other, signed=second.signed))
             for one, other in zip(first.values, second.values, strict=True)
         ]
     )
 
 
-def _sizes(values: Float[Tensor, "height width"]) -> Float[np.ndarray, "pixels"]:
-    numbers: Float[np.ndarray, "pixels"] = values.abs().double().flatten().cpu().numpy()
+def _sizes(values: Float[Tensor, "height width"], *, signed: bool) -> Float[np.ndarray, "pixels"]:
+    sizes = values.abs() if signed else values
+    numbers: Float[np.ndarray, "pixels"] = sizes.double().flatten().cpu().numpy()
     return numbers

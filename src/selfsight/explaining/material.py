@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from selfsight.data.splits import stratified_sample
+from selfsight.data.splits import even_sample
 from selfsight.errors import UserError
 from selfsight.explaining.bank import Bank
 from selfsight.explaining.pictures import Picture
@@ -59,7 +59,7 @@ def _chosen(
             "or give --labels FILE.csv"
         )
     if labelled:
-        return stratified_sample(labels, count=count, seed=seed)
+        return even_sample(labels, count=count, seed=seed)
     return np.sort(np.random.default_rng(seed).permutation(len(labels))[:count])
 
 

@@ -37,7 +37,8 @@ def measure_statistics(encoder: nn.Module, images: Images) -> None:
         norm.momentum = None  # a plain mean over the batches
     encoder.train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):  # dropout draws
-        for part in pieces(len(images), images, pixels=DIFFERENTIATED):
+        pair = 2 * images.shape[2] * images.shape[3]  # of one image alone there is no variance
+        for part in pieces(len(images), images, pixels=max(pair, DIFFERENTIATED)):
             if len(part) > 1 or len(images) == 1:
                 encoder(images[part.start : part.stop])
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -33,9 +33,20 @@ class Trust:
 
 
 def judge(
-    title: str, order: Order, *, randomised: float, other_target: float, centre: Order
+    title: str,
+    order: Order,
+    *,
+    randomised: float,
+    other_target: float,
+    centre: Order,
+    empty: bool = False,
 ) -> Trust:
-    """Return the verdict. randomised, other_target: mean rank correlations, NaN if unknown."""
+    """Return the verdict. randomised, other_target: mean rank correlations, NaN if unknown.
+
+    empty: whether the encoder's own maps mark nothing, being flat.
+    """
+    if empty:
+        return Trust("not trusted", f"{title} is not to be trusted here: it is empty.")
     hides, shows = order.deletion.sure > SURE, order.insertion.sure > SURE
     word: Word = "with care"
     if (not hides and not shows) or randomised > UNCHANGED:

@@ -74,6 +74,20 @@ def test_a_clean_folder_raises_no_alarm(tmp_path: Path) -> None:
     assert "None of" in finding.sentence
 
 
+def test_class_folders_in_folders_of_splits_are_the_label_itself() -> None:
+    label = np.arange(80) % 2
+    folders = tuple(f"{('train', 'val')[row % 4 // 2]}/{CLASSES[row % 2]}" for row in range(80))
+    (found,) = measure_nuisances(
+        [Trait("source folder", folders, "file")],
+        *2 * (np.zeros((80, 2), dtype=np.float32),),
+        labels=Labelled(label, CLASSES[:2]),
+        training=np.arange(40),
+        test=np.arange(40, 80),
+        seed=0,
+    )
+    assert found.why_not == "the label itself"
+
+
 def test_what_features_show_is_asked_within_classes() -> None:
     """Features that are the class tell a trait of the class, and that is no news."""
     rng = np.random.default_rng(0)

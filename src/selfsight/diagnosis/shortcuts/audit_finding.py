@@ -21,7 +21,9 @@ def audit_finding(overlaps: Sequence[Overlap], audit: Audit | None) -> Finding:
     word, tone = _word(overlaps, audit)
     parts = [_shared(overlaps)]
     if audit is None:
-        parts.append("Without labels it cannot be asked what an operation destroys of them.")
+        parts.append(
+            "With no labels, or too few, it cannot be asked what an operation destroys of them."
+        )
     elif audit.whole.p > LEVEL:
         parts.append(
             "The reader tells nothing of the label from untouched images, so nothing can be said "

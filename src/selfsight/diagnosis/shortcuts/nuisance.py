@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from selfsight.data.labels import without_split
 from selfsight.diagnosis.shortcuts.bins import Binned, binned
 from selfsight.diagnosis.shortcuts.reading import Reading, probed, read
 from selfsight.diagnosis.shortcuts.traits import Trait
@@ -133,7 +134,7 @@ def _is_the_label(trait: Trait, labels: Labelled) -> bool:
         return False
     pairs = {
         (word, label)
-        for word, label in zip(trait.values, labels.index.tolist(), strict=True)
+        for word, label in zip(without_split(trait.values), labels.index.tolist(), strict=True)
         if label >= 0
     }
     return len(pairs) == len({label for _, label in pairs}) == len({word for word, _ in pairs})
