@@ -48,7 +48,7 @@ from selfsight.views.colour import LUMA
 SIDE, CLASSES = 16, 4
 FORMS = ("disc", "frame", "upright", "level")
 TRAIN, TEST = 150, 150
-MARKED = 200  # images to train on, and to test on, where cues are planted
+MARKED = 300  # images to train on, and to test on, where cues are planted
 STRENGTHS = {
     "corner mark": 1.0,
     "tint": 1.0,
