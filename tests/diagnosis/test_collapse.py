@@ -163,6 +163,16 @@ def test_narrow_vectors_are_no_fault_where_the_loss_tells() -> None:
     assert find_collapse(narrow | HOVERING, narrow | HOVERING) == BLIND
 
 
+def test_a_task_with_targets_of_its_own_is_given_time_to_leave_its_constant() -> None:
+    """Half of a puzzle's first hundred steps may pass within a thousandth of ln K."""
+    early, late = look(**HOVERING, step=99), look(**HOVERING, step=120)
+    assert find_collapse(late, early) == BLIND
+    task = {"vectors_tell": False}
+    assert find_collapse(early | task, early | task) is None
+    assert find_collapse(late | task, early | task) is None
+    assert find_collapse(late | task, look(**HOVERING, step=100) | task) == BLIND
+
+
 def test_narrow_vectors_are_no_fault_where_assignments_tell_them_apart() -> None:
     narrow = assigned(0.98, 0.9, spread=0.001, effective_rank=1.0, **STUCK)
     assert find_collapse(narrow, narrow) is None

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 SETTLED = 20  # steps before which nothing is said: a fresh network has not collapsed
+HOVERING = 100  # the same for the loss of a task with targets of its own: it is slow to leave ln K
 SPREAD = 0.15  # of 1/sqrt(d); a mean cosine of 0.98
 SHRUNK = 0.1  # standard deviation of the vectors, of the 1 that the loss asks for
 RANK = 1.5  # effective rank: one direction holds nine tenths of the variance
@@ -137,7 +138,9 @@ def _at_its_constant(look: Mapping[str, Any]) -> bool:
 
     Never where that is the loss of a perfect network too.
     """
-    if look.get("step", 0) < SETTLED or look["collapsed"] is None:
+    if not look or look["collapsed"] is None:
+        return False
+    if look["step"] < (SETTLED if look["vectors_tell"] else HOVERING):
         return False
     near = STUCK * abs(look["knows_nothing"] - look["perfect"])
     if abs(look["collapsed_in_training"] - look["perfect"]) < near:

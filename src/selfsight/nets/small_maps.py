@@ -38,9 +38,7 @@ class SmallMapConv2d(nn.Conv2d):
         bias = None if self.bias is None else self.bias.repeat(len(kernels))
         places = F.linear(maps.flatten(1), torch.cat(kernels), bias)
         wider = places.reshape(-1, len(rows), len(columns), self.out_channels)
-        return wider.permute(
-            0, 3, 1, 2
-        ).contiguous()  # or weights after it get its strides
+        return wider.permute(0, 3, 1, 2).contiguous()  # or weights after it get its strides
 
 
 def quicken(network: nn.Module) -> None:
