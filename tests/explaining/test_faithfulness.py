@@ -23,7 +23,7 @@ from selfsight.explaining.randomised import randomised
 from selfsight.explaining.ranks import rank_correlation, ranks
 from selfsight.explaining.targets import Target
 from selfsight.explaining.trust import judge
-from selfsight.nets.encoder import Encoder
+from selfsight.nets.encoder import Encoder, build_encoder
 
 
 class Brightness(nn.Module):
@@ -139,6 +139,12 @@ def test_an_empty_map_is_not_trusted() -> None:
     nothing = float("nan")
     found = judge("RELAX", sure, randomised=nothing, other_target=nothing, centre=sure, empty=True)
     assert found.word == "not trusted" and found.sentence.endswith("it is empty.")
+
+
+def test_one_image_on_a_map_of_one_place_is_enough_to_measure_batch_norm() -> None:
+    encoder = build_encoder("convnet", image_size=8, mean=[0.5] * 3, std=[0.25] * 3)
+    twin = randomised(encoder, torch.rand(1, 3, 8, 8), seed=1)
+    assert twin(torch.rand(1, 3, 8, 8)).isfinite().all()
 
 
 def test_the_randomised_network_shares_nothing_with_the_first() -> None:

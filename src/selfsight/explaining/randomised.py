@@ -35,11 +35,13 @@ def measure_statistics(encoder: nn.Module, images: Images) -> None:
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches
+    if len(images) == 1:  # of one image alone there is no variance on a map of one place
+        images = torch.cat([images, images.flip(-1)])
     encoder.train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):  # dropout draws
-        pair = 2 * images.shape[2] * images.shape[3]  # of one image alone there is no variance
+        pair = 2 * images.shape[2] * images.shape[3]
         for part in pieces(len(images), images, pixels=max(pair, DIFFERENTIATED)):
-            if len(part) > 1 or len(images) == 1:
+            if len(part) > 1:
                 encoder(images[part.start : part.stop])
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
