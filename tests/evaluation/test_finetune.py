@@ -47,7 +47,7 @@ def test_with_all_layers_frozen_it_is_the_linear_probe():
 
 
 def test_where_training_harms_the_linear_probe_of_all_labels_is_what_is_left(monkeypatch):
-    monkeypatch.setattr(tuning, "RATES", (50.0,))
+    monkeypatch.setattr(tuning, "RATES", (200.0,))
     encoder = small_encoder()
     found = finetune(encoder, TRAIN, seed=0, effort=0.1)
     assert (found.steps, found.held_back) == (0, 6)
