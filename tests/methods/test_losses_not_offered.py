@@ -1,8 +1,8 @@
 """Losses of relatives that are no methods here, spelt out: their values are others than ours.
 
 Whoever holds an outside code against ours meets them: SimCLR without the positive in the
-denominator (DCL, arXiv 2110.06848), SimCLR with labels (SupCon, arXiv 2004.11362), Barlow Twins with
-the paper's unbiased deviation, whitening (W-MSE, arXiv 2007.06346).
+denominator (DCL, arXiv 2110.06848), SimCLR with labels (SupCon, arXiv 2004.11362), Barlow Twins
+with the paper's unbiased deviation, whitening (W-MSE, arXiv 2007.06346).
 """
 
 import math
