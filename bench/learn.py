@@ -59,13 +59,7 @@ def by_layer(run: Run, train: ImageSet, test: ImageSet) -> str:
 def main() -> None:
     """Train, measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "images",
-        type=Path,
-        nargs="?",
-        default=Path("cifar10"),
-        help="folder with train/ and test/ of class folders",
-    )
+    parser.add_argument("images", type=Path, nargs="?", default=Path("cifar10"))  # train/, test/
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--out", type=Path, default=Path("learn"))
     parser.add_argument("--methods", default="all")

@@ -238,13 +238,7 @@ def correlations(rows: list[dict]) -> list[str]:
 def main() -> None:
     """Make the checkpoints that are missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "images",
-        type=Path,
-        nargs="?",
-        default=Path("cifar10"),
-        help="folder with train/ and test/ of class folders",
-    )
+    parser.add_argument("images", type=Path, nargs="?", default=Path("cifar10"))  # train/, test/
     parser.add_argument("--out", type=Path, default=Path("quality"))
     parser.add_argument("--runs", type=int, default=25, help="the first so many of 25 checkpoints")
     parser.add_argument("--scale", type=float, default=1.0, help="times the steps of every run")

@@ -213,7 +213,7 @@ def test_of_several_processes_the_first_does_what_one_can(run, monkeypatch) -> N
 
 
 def test_a_place_that_is_not_writable_is_one_line(run, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("selfsight.run.os.access", lambda *_: False)
+    monkeypatch.setattr("selfsight.places.os.access", lambda *_: False)
     assert_one_line(*run("train", "digits", "--out", str(tmp_path / "run")), "cannot write to")
     result = run("evaluate", "x", "--train", "a", "--test", "b", "--json", str(tmp_path / "j"))
     assert_one_line(*result, "is not writable")

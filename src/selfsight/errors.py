@@ -18,12 +18,20 @@ class UserError(ValueError):
 
 
 @contextmanager
-def reaching(path: str | Path) -> Iterator[None]:
-    """Turn an OSError of the block (a parent that is closed, a name too long) into a UserError."""
+def reaching(path: str | Path, *, to: str = "use") -> Iterator[None]:
+    """Turn an OSError of the block into a UserError that names the path and what was not possible.
+
+    No permission, a parent that is closed, a name too long, a full disk: the system's word is told.
+    """
     try:
         yield
     except OSError as fault:
-        raise UserError(f"cannot use {path}: {fault.strerror or fault}") from fault
+        raise UserError(f"cannot {to} {path}: {fault.strerror or one_line(fault)}") from fault
+
+
+def one_line(fault: Exception) -> str:
+    """Return the fault's message as one line of at most 200 characters."""
+    return " ".join(str(fault).split())[:200]
 
 
 def suggest(wrong: str, known: list[str]) -> str:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from selfsight.data.images import ImageSet
 from selfsight.method import Method
+from selfsight.places import plain
 
 SHEET = 8  # images on the sheet of views
 MAPPED = 2000  # held-out images in the map
@@ -62,8 +63,3 @@ def _save(path: Path, **arrays: Shaped[np.ndarray, "..."]) -> None:
     with partial.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
     partial.replace(path)
-
-
-def plain(text: str) -> str:
-    """Return a name of any bytes as text that can be written."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

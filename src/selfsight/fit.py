@@ -25,9 +25,10 @@ from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
 from selfsight.method import Method
+from selfsight.places import place, placed
 from selfsight.preparation import drafted, equip, settled
 from selfsight.run import Run, begun_otherwise
-from selfsight.settings import Settings, placed
+from selfsight.settings import Settings
 
 
 def fit(
@@ -123,9 +124,7 @@ def _run(
     engine: Engine,
 ) -> Run:
     if engine.first and not resume:
-        # A folder is found again from wherever the run is resumed.
-        images = str(Path(images).absolute()) if Path(images).is_dir() else images
-        Run.create(out, images=images, settings=placed(settings), method_settings=own)
+        Run.create(out, images=place(images), settings=placed(settings), method_settings=own)
     engine.wait()
     run = Run.open(out)
     if resume and settings.batch != run.settings.batch:  # as fitted to the images

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from selfsight.errors import UserError
-from selfsight.run import vacant
+from selfsight.places import vacant
 
 PARTS, PLAN = "parts", "plan.json"
 Arrays = Mapping[str, Any]  # an array for each name

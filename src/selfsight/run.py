@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfsight.errors import UserError, reaching
+from selfsight.places import plain, vacant
 from selfsight.settings import Settings, read_settings, write_settings
 
 if TYPE_CHECKING:
@@ -180,37 +181,6 @@ def begun_otherwise(run: Run, name: str, asked: object) -> UserError:
     )
 
 
-def vacant(path: Path) -> None:
-    """Raise UserError unless a new run can be written to `path`: absent, or an empty folder.
-
-    What a run leaves that was killed before its settings were written counts as nothing.
-    """
-    with reaching(path):
-        _demand_vacant(path)
-
-
-def _demand_vacant(path: Path) -> None:
-    if (path / "settings.toml").exists():
-        raise UserError(
-            f"{path} holds another run; choose another --out, or continue it with --resume"
-        )
-    if path.is_dir() and not all(_of_no_run(file) for file in path.iterdir()):
-        raise UserError(f"{path} is a folder with other files in it; choose another --out")
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file; --out must be a new folder")
-    there = path
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"cannot write to {there}; choose another --out")
-
-
-def _of_no_run(file: Path) -> bool:
-    if file.name == "checkpoints":
-        return file.is_dir() and not any(file.iterdir())
-    return file.name == "settings.toml.part"
-
-
 def _parsed(lines: list[str]) -> list[dict[str, Any]]:
     records = []
     for line in lines:
@@ -222,9 +192,9 @@ def _parsed(lines: list[str]) -> list[dict[str, Any]]:
 
 
 def _escaped(text: str) -> str:
-    for plain, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
-        text = text.replace(plain, escape)
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    for letter, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(letter, escape)
+    return plain(text)
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,7 @@ The command line's options, the keyword arguments of `selfsight.train` and the l
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -176,20 +176,6 @@ def setting_from_text(name: str, text: str) -> object:
             except ValueError:
                 continue
     raise UserError(f"{name} is {text!r}; that is no value for it (see selfsight train --help)")
-
-
-def placed(settings: Settings) -> Settings:
-    """Return the settings with files and folders that are found from wherever a run is resumed."""
-    held_out, labels, cache = (
-        str(Path(place).absolute())
-        for place in (settings.held_out, settings.labels, settings.cache)
-    )
-    return replace(
-        settings,
-        held_out=held_out if Path(held_out).is_dir() else settings.held_out,
-        labels=labels if Path(labels).is_file() else settings.labels,
-        cache=settings.cache if settings.cache == "auto" else cache,
-    )
 
 
 def check_seed(seed: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from selfsight.data.images import ImageSet
 from selfsight.errors import UserError
-from selfsight.figures import plain
+from selfsight.places import plain
 
 if TYPE_CHECKING:
     from selfsight.evaluation.embed import Embeddings

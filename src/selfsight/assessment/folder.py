@@ -25,10 +25,10 @@ from jaxtyping import Float32, Int64
 
 from selfsight.assessment.plan import Cell
 from selfsight.data.images import ImageSet
-from selfsight.errors import UserError
-from selfsight.formats.encoder_file import writing
+from selfsight.errors import reaching
 from selfsight.kept import same_plan
 from selfsight.nets.encoder import Encoder
+from selfsight.places import vacant
 
 PLAN = "plan.json"
 
@@ -43,18 +43,18 @@ class Folder:
         if (path / PLAN).is_file():
             same_plan(json.loads((path / PLAN).read_text("utf-8")), asked, path=path)
         else:
-            _vacant(path)
-            with writing(path):
+            vacant(path)
+            with reaching(path, to="write"):
                 path.mkdir(parents=True, exist_ok=True)
             self.write(PLAN, json.dumps(asked, indent=1) + "\n")
-        with writing(path):
+        with reaching(path, to="write"):
             for name in ("subsets", "features", "predictions"):
                 (path / name).mkdir(exist_ok=True)
         self._done = {_key(record): record for record in self._read()}
 
     def write(self, name: str, text: str) -> Path:
         """Write a file in one move and return its path. Raises UserError where it cannot be."""
-        with writing(self.path):
+        with reaching(self.path, to="write"):
             partial = self.path / f"{name}.part"
             partial.write_text(text, encoding="utf-8", errors="surrogateescape")
             partial.replace(self.path / name)
@@ -109,7 +109,10 @@ class Folder:
         """Write the line of a cell: from now on it is finished."""
         names = ("task", "arm", "protocol", "amount", "seed")
         line = dict(zip(names, cell.key, strict=True)) | dict(facts)
-        with writing(self.path), (self.path / "records.jsonl").open("a", encoding="utf-8") as file:
+        with (
+            reaching(self.path, to="write"),
+            (self.path / "records.jsonl").open("a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(line) + "\n")
         self._done[cell.key] = line
 
@@ -131,7 +134,7 @@ class Folder:
 
     def _save(self, path: Path, values: np.ndarray) -> None:
         partial = path.with_suffix(".part")
-        with writing(self.path):
+        with reaching(self.path, to="write"):
             with partial.open("wb") as file:
                 np.save(file, values)
             partial.replace(path)
@@ -154,13 +157,6 @@ def fingerprint_of_images(images: ImageSet) -> str:
         text = f"{path}\0{names[label] if label >= 0 else ''}\n"
         found.update(text.encode("utf-8", "surrogateescape"))
     return found.hexdigest()[:16]
-
-
-def _vacant(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{path} is a file; --out must be a new folder")
-    if path.is_dir() and any(found.name != f"{PLAN}.part" for found in path.iterdir()):
-        raise UserError(f"{path} is a folder with other files in it; choose another --out")
 
 
 def _key(record: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfsight.commands.experimenting import carried_out, pairs, place, placed
+from selfsight.commands.experimenting import carried_out, pairs, shared_settings
 from selfsight.commands.training import NO_SETTINGS
+from selfsight.places import place
 from selfsight.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def compare(
     given = pairs(method_settings)
     check_given(given, names=methods)
     budget = budget_of(settings, images=images_each, vary="")
-    shared = placed(settings, out=Path(out))
+    shared = shared_settings(settings, out=Path(out))
     arms = [within(arm_of(method, shared, given=given), budget) for method in methods]
     plan = Plan("comparison", place(images), seeds, "", budget, tuple(arms))
     return carried_out(plan, out=Path(out), resume=resume, quiet=quiet)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfsight.commands.files import apart
-from selfsight.errors import UserError
+from selfsight.errors import UserError, reaching
+from selfsight.places import placed, vacant
 from selfsight.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ def carried_out(plan: "Plan", *, out: Path, resume: bool, quiet: bool) -> "Resul
     from selfsight.experiments.checking import check_arms, check_material, continued
     from selfsight.experiments.grid import carry_out, material_of
     from selfsight.experiments.plan import FILE, read_plan, with_encoders, write_plan
-    from selfsight.formats.encoder_file import writing
-    from selfsight.run import vacant
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError(f"a {plan.kind} trains one run after the other; start it without torchrun")
@@ -44,27 +43,21 @@ def carried_out(plan: "Plan", *, out: Path, resume: bool, quiet: bool) -> "Resul
         check_material(material_of(plan, seed=0, display=display), plan)
         if not resume:
             plan = _with_threads(plan)
-        with writing(out):
+        with reaching(out, to="write"):
             out.mkdir(parents=True, exist_ok=True)
             write_plan(out, plan)
             return carry_out(out, plan, display=display)
 
 
-def placed(settings: Settings, *, out: Path) -> Settings:
+def shared_settings(settings: Settings, *, out: Path) -> Settings:
     """Return settings that mean the same from wherever the experiment is resumed.
 
     Raises UserError for a seed: an experiment has several, from 0.
     """
     if settings.seed != 0:
         raise UserError(f"seed is {settings.seed}; an experiment takes --seeds N: 0 to N - 1")
-    beside = out.absolute().parent / ".selfsight-cache"
-    cache = beside if settings.cache == "auto" else Path(settings.cache).absolute()
-    return replace(settings, cache=str(cache), held_out=place(settings.held_out))
-
-
-def place(source: str | Path) -> str:
-    """Return a folder's absolute path; a name or a share stays as it is."""
-    return str(Path(source).absolute()) if Path(source).is_dir() else str(source)
+    beside = str(out.absolute().parent / ".selfsight-cache")
+    return placed(replace(settings, cache=beside) if settings.cache == "auto" else settings)
 
 
 def pairs(settings: Mapping[str, object]) -> list[tuple[str, str]]:

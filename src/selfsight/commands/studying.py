@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfsight.commands.experimenting import carried_out, pairs, place, placed
+from selfsight.commands.experimenting import carried_out, pairs, shared_settings
 from selfsight.commands.training import NO_SETTINGS
 from selfsight.errors import UserError
+from selfsight.places import place
 from selfsight.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def study(
     given = pairs(method_settings)
     check_given(given, names=methods)
     budget = budget_of(settings, images=images_each, vary=vary)
-    shared = placed(settings, out=Path(out))
+    shared = shared_settings(settings, out=Path(out))
     arms = [
         within(varied(arm_of(method, shared, given=given), name=vary, value=str(value)), budget)
         for method in methods

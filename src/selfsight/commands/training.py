@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from selfsight.commands.files import apart
 from selfsight.errors import UserError
-from selfsight.settings import Settings, placed, settings_from
+from selfsight.places import placed, vacant
+from selfsight.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from selfsight.run import Run
@@ -79,7 +80,7 @@ def train_with(
     quiet: bool = False,
 ) -> "Run":
     """Train with settings that are already an object; `train` and the command line end here."""
-    from selfsight.run import Run, vacant
+    from selfsight.run import Run
 
     own = dict(method_settings)
     if resume:

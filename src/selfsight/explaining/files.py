@@ -31,6 +31,7 @@ from selfsight.explaining.makers import TITLES
 from selfsight.explaining.material import Material
 from selfsight.explaining.shared import Shared
 from selfsight.explaining.trust import RULE
+from selfsight.places import plain
 
 
 def write_gallery(folder: Path, gallery: Gallery) -> None:
@@ -163,14 +164,8 @@ def _names(material: Material, rows: Int[np.ndarray, "*shape"]) -> tuple[Any, An
     """Return paths and classes of rows of the bank as arrays of text, in the shape of the rows."""
     pairs = [(material.paths[row], material.bank.name_of(row)) for row in rows.flatten().tolist()]
     # Bytes of a file's name that are not UTF-8 are lone surrogates, which no file can hold.
-    plain = [
-        [
-            text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            for text in pair
-        ]
-        for pair in pairs
-    ]
-    names = np.array(plain, dtype=str).reshape(*rows.shape, 2)
+    texts = [[plain(text) for text in pair] for pair in pairs]
+    names = np.array(texts, dtype=str).reshape(*rows.shape, 2)
     return names[..., 0], names[..., 1]
 
 

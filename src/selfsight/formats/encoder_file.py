@@ -8,15 +8,14 @@ Nothing in it is code: safetensors holds numbers, and the description is checked
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
-from selfsight.errors import UserError
+from selfsight.errors import UserError, one_line, reaching
 from selfsight.nets.encoder import Encoder, build_encoder
 
 FORMAT = 1
@@ -30,7 +29,7 @@ def save_encoder(encoder: Encoder, path: Path, *, notes: Mapping[str, str]) -> N
     """
     content = encoder_bytes(encoder, notes=notes)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(path):
+    with reaching(path, to="write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             part.write_bytes(content)
@@ -84,20 +83,6 @@ def load_encoder(path: str | Path) -> Encoder:
 def plain_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors on the CPU, contiguous, without history: as file formats want them."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError of the block (no permission, disc full) into a UserError about `path`."""
-    try:
-        yield
-    except OSError as fault:
-        raise UserError(f"cannot write {path}: {fault.strerror or one_line(fault)}") from fault
-
-
-def one_line(fault: Exception) -> str:
-    """Return the fault's message as one line of at most 200 characters."""
-    return " ".join(str(fault).split())[:200]
 
 
 def _parse(text: str, *, path: Path) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from selfsight.errors import UserError
-from selfsight.formats.encoder_file import encoder_bytes, load_encoder, plain_tensors, writing
+from selfsight.errors import UserError, reaching
+from selfsight.formats.encoder_file import encoder_bytes, load_encoder, plain_tensors
 from selfsight.formats.proof import agree, prove, sample
 from selfsight.formats.recipes import onnx_recipe, own_recipe, timm_recipe, torchvision_recipe
 from selfsight.nets.catalogue import timm_arguments
@@ -63,11 +63,11 @@ def export(encoder: Encoder, *, to: Target, out: Path) -> list[Path]:
     for file in out_files:
         if file.exists():
             raise UserError(f"{file} exists; remove it or choose another name")
-    with writing(out):
+    with reaching(out, to="write"):
         out.parent.mkdir(parents=True, exist_ok=True)
         # On the same disc, so that what is proven there can be moved and not copied.
         workshop = TemporaryDirectory(dir=out.parent, prefix=".export-")
-    with writing(out), workshop as folder:
+    with reaching(out, to="write"), workshop as folder:
         parts = [Path(folder, file.name) for file in out_files]
         _WRITERS[to](ours, *parts)
         for part, file in zip(parts, out_files, strict=True):
