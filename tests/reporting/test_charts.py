@@ -9,6 +9,7 @@ import pytest
 from selfsight.reporting.accuracies import axis_top, interval_bar, panels, remarks
 from selfsight.reporting.axes import nice_ticks, rolling_mean, thin, tick_labels, value_range
 from selfsight.reporting.charts import Level, Series, line_chart
+from selfsight.reporting.curves import _live_knn
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,12 @@ def test_an_axis_of_equal_values_has_room_and_one_of_none_is_none():
     assert value_range(np.array([2.0, 2.0]), zero=False) == pytest.approx((1.8, 2.2))
     assert value_range(np.array([0.0]), zero=True) == (0, 1)
     assert value_range(np.array([np.nan, np.inf]), zero=False) is None
+
+
+def test_a_look_that_asked_no_neighbours_leaves_no_gap_in_their_line():
+    asked = _live_knn(np.array([0.1, 0.3]), np.array([0.5, 0.7]))
+    assert _live_knn(np.array([0.1, 0.2, 0.3]), np.array([0.5, np.nan, 0.7])) == asked
+    assert _live_knn(np.array([0.1]), np.array([np.nan])) == []
 
 
 def test_thinning_keeps_extremes_ends_and_gaps():
