@@ -265,7 +265,7 @@ def audit(seed: int, *, there: bool) -> Outcome:
         hue=0.5,
         grey=0.2,
     )
-    found = audit_views(lambda *_: eyes, view, train=train, test=test, seed=seed)
+    found = audit_views(lambda *_: eyes, [view], train=train, test=test, seed=seed)
     alarms = {one.name for one in found.operations if one.alarm}
     if there:
         return {"audit: colour jitter": "colour jitter" in alarms}

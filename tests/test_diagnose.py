@@ -78,9 +78,7 @@ def test_an_encoder_is_diagnosed_on_one_page_and_in_one_file(images, cache, tmp_
         found.finding("none")
 
 
-def test_the_untrained_twin_of_an_untrained_encoder_is_not_clearly_different(
-    images, cache, tmp_path, monkeypatch
-):
+def test_a_network_is_in_nothing_better_than_itself(images, cache, tmp_path, monkeypatch):
     monkeypatch.setattr("selfsight.examination.untrained", lambda network, seed: network)
     found = selfsight.diagnose(
         encoder(), images, out=tmp_path / "d", cache=cache, tests="quality", quiet=True
@@ -198,6 +196,8 @@ def test_mistakes_are_one_line_and_leave_nothing(images, cache, tmp_path, capsys
     assert "did you mean 'quality'" in nearest
     assert "there are: all" in said(str(tmp_path / "empty"), str(images), "--tests", "none,all")
     assert "lies in the image folder" in _refused(encoder(), images, out=images / "d", cache=cache)
+    aimless = said(str(tmp_path / "empty"), str(images), "--twin-steps", "5")
+    assert "twin_steps has no effect without twins" in aimless
     assert "no test is named" in said(str(tmp_path / "empty"), str(images), "--tests", ",")
     full = tmp_path / "full"
     full.mkdir()

@@ -21,6 +21,7 @@ def diagnose(
     twin_steps: int = 200,
     seed: int = 0,
     cache: str = "auto",
+    device: str = "auto",
 ) -> None:
     """Ask what is wrong with an encoder: collapse, quality without labels, shortcuts.
 
@@ -46,6 +47,8 @@ def diagnose(
         Seed of everything that is drawn.
     cache
         Folder for decoded images (auto: .selfsight-cache here).
+    device
+        Where to compute: auto, cpu, or a device name that torch knows.
     """
     from selfsight.commands.diagnosing import diagnose as diagnose_encoder
     from selfsight.display import print_out
@@ -60,6 +63,7 @@ def diagnose(
         twin_steps=twin_steps,
         seed=seed,
         cache=cache,
+        device=device,
     )
     print_out("\n".join(found.lines()))
     print_out(f"\nreport: {found.path / 'report.html'}")

@@ -20,6 +20,7 @@ def explain(
     count: int = 8,
     seed: int = 0,
     cache: str = "auto",
+    device: str = "auto",
 ) -> None:
     """Draw where an encoder looks, and test whether the maps tell the truth.
 
@@ -49,6 +50,8 @@ def explain(
         Seed of that choice, of random masks, orders and weights.
     cache
         Folder for decoded images (auto: .selfsight-cache here).
+    device
+        Where to compute: auto, cpu, or a device name that torch knows.
     """
     from selfsight.commands.explaining import explain as explain_encoder
     from selfsight.display import print_out
@@ -65,6 +68,7 @@ def explain(
         count=count,
         seed=seed,
         cache=cache,
+        device=device,
     )
     print_out("\n".join(found.lines()))
     print_out(f"page: {found.report}")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from selfsight.kept import Kept
     from selfsight.nets.encoder import Encoder
 
+TWIN_STEPS = 200
+
 
 def diagnose(
     encoder: "str | Path | Encoder",
@@ -27,9 +29,10 @@ def diagnose(
     labels: str | Path = "auto",
     tests: str = "all",
     twin: bool = False,
-    twin_steps: int = 200,
+    twin_steps: int = TWIN_STEPS,
     seed: int = 0,
     cache: str = "auto",
+    device: str = "auto",
     quiet: bool = False,
 ) -> "Diagnosis":
     """Ask what is wrong with a frozen encoder, write the answers and return them.
@@ -39,7 +42,8 @@ def diagnose(
     that of a diagnosis that was stopped: it goes on after the last finished test. labels: auto,
     none, or a CSV file. tests: all, or some of collapse, quality, planted_cues, nuisances, stress,
     views, twins with commas between them. twin: train a network with labels and one without,
-    `twin_steps` each, on images with a planted cue, and ask who relies on it more.
+    `twin_steps` each, on images with a planted cue, and ask who relies on it more. device: where to
+    compute; the encoder stays there.
 
     Everything is measured beside the untrained twin. Views are those of the run's own method, or
     SimCLR's where no run is given.
@@ -49,6 +53,7 @@ def diagnose(
     from selfsight.data.images import open_images
     from selfsight.diagnosis.whole import Diagnosis
     from selfsight.display import Display
+    from selfsight.engine import device_named
     from selfsight.examination import Examination, chosen_tests, run_of
     from selfsight.kept import Kept
 
@@ -56,10 +61,12 @@ def diagnose(
     chosen = chosen_tests(tests, twin=twin)
     if twin_steps < 1:
         raise UserError(f"twin_steps is {twin_steps}; it must be at least 1")
+    if twin_steps != TWIN_STEPS and "twins" not in chosen:
+        raise UserError("twin_steps has no effect without twins; give --twin, or leave it out")
     apart(str(images), target)
     Kept.check_place(target)
     with Display(quiet=quiet) as display:
-        network = encoder_of(encoder)
+        network = encoder_of(encoder).to(device_named(device))
         examination = Examination(
             encoder=network,
             run=run_of(encoder),

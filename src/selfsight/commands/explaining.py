@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from selfsight.explaining.explanation import Explained
     from selfsight.explaining.gallery import Question
+    from selfsight.explaining.material import Material
     from selfsight.explaining.sources import Source
     from selfsight.nets.encoder import Encoder
 
@@ -57,6 +58,7 @@ def explain(
     count: int = 8,
     seed: int = 0,
     cache: str = "auto",
+    device: str = "auto",
     quiet: bool = False,
 ) -> Explanation:
     """Draw where an encoder looks on some images, test the maps, and write a page about it.
@@ -66,14 +68,22 @@ def explain(
     file or several, which are all explained toward themselves. Of an image that is not square the
     encoder sees the central square. toward: what the image is compared with. against: "others"
     subtracts the mean similarity to other images. maps: "auto" or names with commas between. count:
-    images explained of a folder, set or array, drawn by the seed, evenly over the classes.
+    images explained of a folder, set or array, drawn by the seed, evenly over the classes. device:
+    where to compute; the encoders stay there.
 
     Writes report.html, maps.npz and faithfulness.json to `out`; stopped, it goes on with the same
     arguments after the last finished map. Raises UserError for a mistake in the input, in one line.
     """
     from selfsight.display import Display
+    from selfsight.engine import device_named
     from selfsight.explaining.files import write_gallery
-    from selfsight.explaining.gallery import Question, check_alike, cut_sentence, gallery_of
+    from selfsight.explaining.gallery import (
+        Question,
+        asked_material,
+        check_alike,
+        cut_sentence,
+        gallery_of,
+    )
     from selfsight.kept import Kept
     from selfsight.reporting.explanation import write_page
 
@@ -82,7 +92,8 @@ def explain(
     if isinstance(images, (str, Path)):
         apart(str(images), folder)
     with Display(quiet=quiet) as display:
-        encoders = [_named(each) for each in (encoder, beside) if each is not None]
+        place = str(device_named(device))
+        encoders = [_named(each, place) for each in (encoder, beside) if each is not None]
         check_alike(encoders)
         source = _source(
             images,
@@ -92,11 +103,14 @@ def explain(
             progress=display.phase,
         )
         question = Question(toward=toward, against=against, maps=maps, count=count, seed=seed)
-        kept = Kept(folder, plan=_plan(encoders, source, question))
+        material = asked_material(source, question)
+        kept = Kept(folder, plan=_plan(encoders, source, material, question))
         if kept.names():
             display.say(f"{len(kept.names())} finished parts are in {folder}; the rest follows")
         try:
-            found = gallery_of(encoders, source, question, progress=display.phase, keep=kept.once)
+            found = gallery_of(
+                encoders, source, material, question, progress=display.phase, keep=kept.once
+            )
         except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted with {len(kept.names())} parts of the work in {folder}; "
@@ -128,12 +142,17 @@ def _source(
         if labels not in ("auto", "none"):
             raise UserError("labels have no effect on single image files; leave --labels out")
         return files_source([Path(each) for each in images], size=size)
+    if not isinstance(images, (str, Path)) and labels not in ("auto", "none"):
+        raise UserError("labels have no effect on arrays; leave labels out")
     place: Any = str(images) if isinstance(images, Path) else images
     return source_of(place, size=size, labels=labels, cache=cache, progress=progress)
 
 
 def _plan(
-    encoders: "list[tuple[str, Encoder]]", source: "Source", question: "Question"
+    encoders: "list[tuple[str, Encoder]]",
+    source: "Source",
+    material: "Material",
+    question: "Question",
 ) -> dict[str, Any]:
     """Return all that the parts of an explanation depend on."""
     from selfsight import __version__
@@ -143,13 +162,13 @@ def _plan(
         "selfsight": __version__,
         "weights": [fingerprint(network) for _, network in encoders],
         "images": source.title,
-        "image names and labels": source.fingerprint(),
+        "image names and labels": material.fingerprint(),
     } | asdict(question)
 
 
-def _named(encoder: "str | Path | Encoder") -> "tuple[str, Encoder]":
+def _named(encoder: "str | Path | Encoder", device: str) -> "tuple[str, Encoder]":
     """Return an encoder with what a person calls it: its run or file, and what it is."""
-    network = encoder_of(encoder)
+    network = encoder_of(encoder).to(device)
     taught = network.notes.get("method") or network.notes.get("training", "")
     kind = ", ".join(word for word in (network.name, taught) if word)
     if isinstance(encoder, (str, Path)):

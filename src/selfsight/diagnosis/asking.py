@@ -141,7 +141,7 @@ def views(subject: Subject) -> Finding:
     train, test = subject.parts(labelled, AUDIT)
     audit = audit_views(
         partial(small_network, seed=subject.seed),
-        subject.augmentations[0],
+        subject.augmentations,
         train=train,
         test=test,
         seed=subject.seed,

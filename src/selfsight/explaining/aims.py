@@ -5,7 +5,9 @@ encoder: of the same network with random weights, or of another one put beside i
 similarity are always of the same network.
 """
 
+import operator
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +39,13 @@ class Aim(ABC):
     def __call__(self, encoder: Encoder, *, progress: Progress) -> Target:
         """Return the target of the explained images."""
 
+    @abstractmethod
+    def strangers(self) -> Int[np.ndarray, "images"]:
+        """Return for each explained image another one, -1 where there is none.
+
+        The other one's target asks for something else, and is not made of the image itself.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class OtherViews(Aim):
@@ -52,11 +61,16 @@ class OtherViews(Aim):
         references = found.reshape(-1, VIEWS, found.shape[1]).mean(1)
         return Similarity(references, foil_of(encoder, self.bank, self.foil, progress=progress))
 
+    def strangers(self) -> Int[np.ndarray, "images"]:
+        """Return the next image."""
+        return _next(len(self.views) // VIEWS, operator.ne)
+
 
 @dataclass(frozen=True, slots=True)
 class Others(Aim):
     """Other images that each explained image is compared with: one neighbour, or a cluster."""
 
+    rows: Int[np.ndarray, "images"]  # of the explained images, in the bank
     members: tuple[Int[np.ndarray, "_members"], ...]  # rows of the bank, image by image
     bank: Bank
     foil: Int[np.ndarray, "foil"]
@@ -69,6 +83,16 @@ class Others(Aim):
         centres = [found[torch.from_numpy(part)].mean(0) for part in np.split(place, ends)]
         foil = foil_of(encoder, self.bank, self.foil, progress=progress)
         return Similarity(torch.stack(centres), foil)
+
+    def strangers(self) -> Int[np.ndarray, "images"]:
+        """Return the next image that is compared with others, this one not among them."""
+        members = [set(each.tolist()) for each in self.members]
+        return _next(
+            len(members),
+            lambda row, other: (
+                self.rows[row] not in members[other] and members[row] != members[other]
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +110,10 @@ class OwnClass(Aim):
             features, self.bank.labels[self.seen], classes=len(self.bank.names)
         )
         return ClassOf(weights, offsets, torch.from_numpy(self.classes).to(weights.device))
+
+    def strangers(self) -> Int[np.ndarray, "images"]:
+        """Return the next image of another class."""
+        return _next(len(self.classes), lambda row, other: self.classes[row] != self.classes[other])
 
 
 def find_aim(
@@ -107,11 +135,31 @@ def find_aim(
         return OtherViews(other_views(images, seed=seed), bank, foil)
     if toward == "label":
         seen = np.setdiff1d(np.flatnonzero(bank.labels >= 0), rows)
+        _check_seen(bank, rows, seen)
         return OwnClass(bank.labels[rows], bank, seen)
     if toward == "neighbour":
         nearest = neighbours(features, rows, count=1)
-        return Others(tuple(nearest), bank, foil)
-    return Others(clusters_of(features, rows, seed=seed), bank, foil)
+        return Others(rows, tuple(nearest), bank, foil)
+    return Others(rows, clusters_of(features, rows, seed=seed), bank, foil)
+
+
+def _check_seen(bank: Bank, rows: Int[np.ndarray, "images"], seen: Int[np.ndarray, "seen"]) -> None:
+    """Raise UserError if an explained image's class is in no other image."""
+    for row in rows.tolist():
+        if bank.labels[row] not in bank.labels[seen]:
+            raise UserError(
+                f"maps toward a label need images of class {bank.name_of(row)} besides the "
+                "explained ones; explain fewer images (count), or give more with labels"
+            )
+
+
+def _next(count: int, differ: Callable[[int, int], bool]) -> Int[np.ndarray, "images"]:
+    """Return for each of `count` images the next one that differs from it, -1 for none."""
+    found = np.full(count, -1)
+    for row in range(count):
+        others = ((row + step) % count for step in range(1, count))
+        found[row] = next((other for other in others if differ(row, other)), -1)
+    return found
 
 
 def other_views(images: Images, *, seed: int) -> Float[Tensor, "images_views channels side side"]:

@@ -71,7 +71,10 @@ def explain_images(
     target = aim(encoder, progress=progress)
     twin = randomised(encoder, images, seed=seed + 1)
     twins_target = aim(twin, progress=progress)
-    shifted = target.part(torch.arange(len(images)).roll(1))
+    strangers = aim.strangers()
+    alone = strangers < 0
+    places = np.where(alone, np.arange(len(images)), strangers)
+    shifted = target.part(torch.from_numpy(places))
     drawn: dict[str, Maps] = {}
     correlations: dict[str, list[Float[np.ndarray, "images"]]] = {}
     seconds: dict[str, float] = {}
@@ -92,11 +95,12 @@ def explain_images(
         seconds[kind] = spent / len(images)
         check, _ = made("random weights", twin, twins_target)
         correlations[kind] = [agreement(drawn[kind], check)]
-        if kind in IGNORES_TARGET or len(images) == 1:
+        if kind in IGNORES_TARGET or alone.all():
             correlations[kind].append(np.full(len(images), np.nan))
             continue
         other, _ = made("another target", encoder, shifted)
-        correlations[kind].append(agreement(drawn[kind], other))
+        signed = agreement(drawn[kind], other, sizes=False)
+        correlations[kind].append(np.where(alone, np.nan, signed))
     orders = measure_orders(
         encoder,
         images,

@@ -4,8 +4,9 @@
    orders that look at no encoder: from the centre outwards, and strongest contrast first.
 2. Random weights (`randomised`): the rank correlation of the absolute map with the map that the
    same network gives with random weights, toward the same thing seen by that network.
-3. Another target: the rank correlation with the map of the same image toward another image's
-   target. A map that stays the same shows what the encoder sees, whatever it is compared with.
+3. Another target: the rank correlation, signs and all, with the map of the same image toward
+   another image's target, of another neighbour, cluster or class. A map that stays the same shows
+   what the encoder sees, whatever it is compared with.
 """
 
 import math
@@ -137,14 +138,15 @@ def gain_of(found: Float[np.ndarray, "images orders fills"], place: int, *, of: 
     )
 
 
-def agreement(first: Maps, second: Maps) -> Float[np.ndarray, "images"]:
+def agreement(first: Maps, second: Maps, *, sizes: bool = True) -> Float[np.ndarray, "images"]:
     """Return the rank correlation of two maps of each image; NaN if one is flat.
 
-    Of signed maps the absolute values count, of others the values: there low means little.
+    sizes: of signed maps compare the absolute values; of others low values mean little as it is.
     """
+    of_first, of_second = sizes and first.signed, sizes and second.signed
     return np.array(
         [
-            rank_correlation(_sizes(one, signed=first.signed), _sizes(other, signed=second.signed))
+            rank_correlation(_sizes(one, signed=of_first), _sizes(other, signed=of_second))
             for one, other in zip(first.values, second.values, strict=True)
         ]
     )

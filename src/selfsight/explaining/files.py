@@ -80,7 +80,9 @@ def protocol() -> dict[str, str]:
         "randomised": "Spearman's rank correlation of absolute pixel values with the map of the "
         "same network with all weights drawn anew and batch norm measured anew, toward the same "
         "thing as that network sees it; near 0 is good",
-        "other target": "the same correlation with the map toward the next image's target",
+        "other target": "rank correlation, of values with their signs, with the map toward the "
+        "target of the next image that has another neighbour, cluster or class; none: there is no "
+        "such image",
         "rule": RULE,
     }
 

@@ -50,28 +50,33 @@ class Gallery:
     about: Mapping[str, object]  # what was asked, for the protocol
 
 
-def gallery_of(
-    encoders: Sequence[tuple[str, Encoder]],
-    source: Source,
-    question: Question,
-    *,
-    progress: Progress,
-    keep: Keep = made_now,
-) -> Gallery:
-    """Return what the encoders, each with a name for people, look at in some of the images.
-
-    What the images are compared with is found by the first encoder. keep: see `keeping`. Raises
-    UserError for a question that these encoders or images cannot answer.
-    """
+def asked_material(source: Source, question: Question) -> Material:
+    """Return the images that a question is about. Raises UserError where they cannot answer it."""
     _check_others(question, source)
-    first = encoders[0][1]
-    kinds = map_names(question.maps, [encoder for _, encoder in encoders])
-    material = material_of(
+    return material_of(
         source,
         count=len(source) if source.alone else question.count,
         with_label=question.toward == "label",
         seed=question.seed,
     )
+
+
+def gallery_of(
+    encoders: Sequence[tuple[str, Encoder]],
+    source: Source,
+    material: Material,
+    question: Question,
+    *,
+    progress: Progress,
+    keep: Keep = made_now,
+) -> Gallery:
+    """Return what the encoders, each with a name for people, look at in the material's images.
+
+    What the images are compared with is found by the first encoder. keep: see `keeping`. Raises
+    UserError for a question that these encoders or images cannot answer.
+    """
+    first = encoders[0][1]
+    kinds = map_names(question.maps, [encoder for _, encoder in encoders])
     bank, rows = material.bank, material.rows
     features = bank.features(first, bank.every, progress=progress)
     aim = find_aim(
@@ -143,7 +148,12 @@ def agreed(explained: Sequence[Explained]) -> dict[str, Float[np.ndarray, "image
 
 
 def _check_others(question: Question, source: Source) -> None:
-    """Raise UserError if other images are asked for where there are none."""
+    """Raise UserError if other images are asked for where there are none, or in vain."""
+    if question.toward == "label" and question.against == "others":
+        raise UserError(
+            "against others has no effect toward a label, where classes compete already; leave "
+            "--against out"
+        )
     if source.alone and question.toward != "itself":
         raise UserError(
             f"toward {question.toward} needs a folder of other images to compare with, and single "
@@ -164,6 +174,14 @@ def check_alike(encoders: Sequence[tuple[str, Encoder]]) -> None:
         raise UserError(f"the encoders take images of different channels ({told})")
 
 
+def _subtracted(question: Question, material: Material) -> str:
+    """Return what is subtracted from similarities, in the maps and in what neighbours share."""
+    if not len(material.foil):
+        return "nothing: there are no other images"
+    told = f"the mean similarity to {len(material.foil)} other images"
+    return told if question.against == "others" else f"{told}, only in what neighbours share"
+
+
 def _about(question: Question, source: Source, material: Material) -> dict[str, object]:
     shown, others = len(material.rows), len(material.bank) - len(material.rows)
     return {
@@ -174,6 +192,7 @@ def _about(question: Question, source: Source, material: Material) -> dict[str, 
         + (", evenly over the classes" if source.names else ""),
         "not square": cut_sentence(material) or "none",
         "other images": f"{others:,}, for neighbours, clusters, probes and what is subtracted",
+        "subtracted": _subtracted(question, material),
         "toward": question.toward,
         "against": question.against,
         "seed": question.seed,

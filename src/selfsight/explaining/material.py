@@ -1,5 +1,6 @@
 """Which images are explained, and which others they are compared with."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from jaxtyping import Int
 
 from selfsight.data.splits import even_sample
 from selfsight.errors import UserError
-from selfsight.explaining.bank import Bank
+from selfsight.explaining.bank import AT_ONCE, Bank
 from selfsight.explaining.pictures import Picture
 from selfsight.explaining.sources import Source
 
@@ -26,15 +27,25 @@ class Material:
     paths: Sequence[str]
     pictures: tuple[Picture, ...]  # of the explained images
 
+    def fingerprint(self) -> str:
+        """Return a short text that tells these images from others, by names and pixels."""
+        names = self.paths, tuple(self.bank.names), self.bank.labels.tolist(), self.rows.tolist()
+        found = hashlib.sha256(repr(names).encode())
+        for start in range(0, len(self.bank), AT_ONCE):
+            part = self.bank.read(self.bank.every[start : start + AT_ONCE])
+            found.update(np.ascontiguousarray(part).tobytes())
+        return found.hexdigest()[:16]
+
 
 def material_of(source: Source, *, count: int, with_label: bool, seed: int) -> Material:
     """Return the images to explain, chosen evenly over the classes by the seed, and their bank.
 
-    with_label: explain labelled images only. Raises UserError for a count below 1, and if there is
-    no label where one is needed.
+    with_label: explain labelled images only, and none that is the only one of its class. Raises
+    UserError for a count below 1, and if there is no label where one is needed.
     """
     chosen = _chosen(source.labels, count=count, with_label=with_label, seed=seed)
-    kept = _kept(len(source), chosen, seed=seed)
+    first = source.labels if with_label else np.full(len(source), -1)
+    kept = _kept(first, chosen, seed=seed)
     rows = np.searchsorted(kept, chosen)
     others = np.setdiff1d(np.arange(len(kept)), rows)
     spaced = np.unique(np.linspace(0, len(others) - 1, FOIL).astype(np.int64))
@@ -58,13 +69,25 @@ def _chosen(
             "maps toward a label need labels; put the images in one folder per class, "
             "or give --labels FILE.csv"
         )
+    if with_label:
+        several = np.flatnonzero(np.bincount(labels[labels >= 0]) > 1)
+        if len(several):  # if not, the probe will say so
+            labels = np.where(np.isin(labels, several), labels, -1)
     if labelled:
         return even_sample(labels, count=count, seed=seed)
     return np.sort(np.random.default_rng(seed).permutation(len(labels))[:count])
 
 
-def _kept(total: int, chosen: Int[np.ndarray, "chosen"], *, seed: int) -> Int[np.ndarray, "bank"]:
-    """Return the rows of the bank, sorted: the chosen ones and others drawn by the seed."""
-    drawn = np.random.default_rng(seed).permutation(total)
-    others = drawn[~np.isin(drawn, chosen)][: max(0, MOST - len(chosen))]
-    return np.sort(np.concatenate([chosen, others]))
+def _kept(
+    labels: Int[np.ndarray, "images"], chosen: Int[np.ndarray, "chosen"], *, seed: int
+) -> Int[np.ndarray, "bank"]:
+    """Return the rows of the bank, sorted: the chosen ones and others drawn by the seed.
+
+    Of every class among the labels (-1: none) one other image comes before all the rest.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(labels))
+    others = drawn[~np.isin(drawn, chosen)]
+    classes, firsts = np.unique(labels[others], return_index=True)
+    firsts = firsts[classes >= 0]
+    others = np.concatenate([others[firsts], np.delete(others, firsts)])
+    return np.sort(np.concatenate([chosen, others[: max(0, MOST - len(chosen))]]))

@@ -1,6 +1,5 @@
 """Images to explain, with their pictures, names and classes: a folder, a named set, an array."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from selfsight.errors import UserError
 from selfsight.explaining.bank import Progress, Read
 from selfsight.explaining.pictures import LONGEST, Picture, picture_of
 
-BY_PIXELS = 2000  # images, at most, that are told from others by their pixels
 Array = Shaped[np.ndarray, "images channels height width"]
 
 
@@ -37,13 +35,6 @@ class Source:
 
     def __len__(self) -> int:
         return len(self.paths)
-
-    def fingerprint(self) -> str:
-        """Return a short text that tells these images from others: by pixels if few, and names."""
-        found = hashlib.sha256(repr((self.paths, self.names, self.labels.tolist())).encode())
-        if len(self) <= BY_PIXELS:
-            found.update(np.ascontiguousarray(self.read(np.arange(len(self)))).tobytes())
-        return found.hexdigest()[:16]
 
 
 def source_of(

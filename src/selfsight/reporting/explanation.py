@@ -76,6 +76,7 @@ def render(found: Mapping[str, Any], arrays: Arrays) -> str:
             cut=_cut(protocol),
             agreed=_agreed(found),
             pairs=pairs_of(arrays),
+            subtracted=not protocol["subtracted"].startswith("nothing"),
             protocol=table(protocol),
             facts=[protocol["source"], protocol["explained images"], f"seed {protocol['seed']}"],
         )

@@ -14,6 +14,7 @@ All accuracies are balanced, so that a rare class counts as much as a common one
 p is from a sign-flip test on the held-out images, corrected by Holm's method over the operations.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,14 +65,14 @@ class Audit:
 
 def audit_views(
     reader: Reader,
-    augmentation: Augmentation,
+    augmentations: Sequence[Augmentation],
     *,
     train: ImageSet,
     test: ImageSet,
     seed: int,
     progress: Progress = quiet,
 ) -> Audit:
-    """Return what each operation of an augmentation destroys of the label.
+    """Return what each operation of the augmentations destroys of the label.
 
     reader: learns features that tell the labels of changed images (`small_network`). train, test:
     labelled images, classes numbered alike.
@@ -98,11 +99,11 @@ def audit_views(
         (answers,) = probed((features[0], labels), features[1], seed=seed)
         return answers.reshape(DRAWS, len(test))
 
-    whole, weights = answered(_bare(augmentation), "whole images"), evenly(truth)
+    whole, weights = answered(_bare(augmentations[0]), "whole images"), evenly(truth)
     untouched = read(whole[0], truth, seed=seed)
     beyond = float((weights * (whole == truth)).mean()) - untouched.chance
     found = []
-    for name, (view, setting) in operations(augmentation).items():
+    for name, (view, setting) in operations(augmentations).items():
         answers = answered(view, name)
         losses = weights * ((whole == truth).mean(axis=0) - (answers == truth).mean(axis=0))
         found.append(
@@ -122,7 +123,21 @@ def audit_views(
     )
 
 
-def operations(augmentation: Augmentation) -> dict[str, tuple[Augmentation, str]]:
+def operations(augmentations: Sequence[Augmentation]) -> dict[str, tuple[Augmentation, str]]:
+    """Return each operation of some augmentations by itself, and its setting in words.
+
+    An operation that later views have with another setting, or another size, is one more: "blur
+    (view 2)". Operations that are never applied are left out.
+    """
+    found: dict[str, tuple[Augmentation, str]] = {}
+    for number, augmentation in enumerate(augmentations, 1):
+        for name, one in _operations(augmentation).items():
+            if one not in found.values():
+                found[f"{name} (view {number})" if name in found else name] = one
+    return found
+
+
+def _operations(augmentation: Augmentation) -> dict[str, tuple[Augmentation, str]]:
     """Return the augmentation with one operation at a time, and that operation's setting in words.
 
     Operations that it never applies are left out.
