@@ -16,8 +16,15 @@ def named(root: str, *names: str) -> ImageSet:
 
 def test_a_class_has_one_number_in_both_parts() -> None:
     one, other = same_classes(named("a", "cat", "dog"), named("b", "ant", "dog"))
-    assert one.labels.names == other.labels.names == ("ant", "cat", "dog")
-    assert (one.labels.index.tolist(), other.labels.index.tolist()) == ([1, 2], [0, 2])
+    assert one.labels.names == other.labels.names == ("cat", "dog", "ant")
+    assert (one.labels.index.tolist(), other.labels.index.tolist()) == ([0, 1], [2, 1])
+
+
+def test_a_class_without_an_image_in_the_first_part_comes_after_those_that_have_one() -> None:
+    some = named("a", "ant", "bee", "cat").part(np.array([2, 1]))
+    one, other = same_classes(some, named("b", "ant", "cat"))
+    assert one.labels.names == other.labels.names == ("bee", "cat", "ant")
+    assert (one.labels.index.tolist(), other.labels.index.tolist()) == ([1, 0], [2, 1])
 
 
 def test_parts_without_a_common_class_are_refused_in_one_line() -> None:

@@ -88,7 +88,8 @@ def is_grey(mean: tuple[float, ...], std: tuple[float, ...]) -> bool:
 def same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Return both sets with one numbering of the classes of both.
 
-    Raises UserError if both have classes, and none in common.
+    Classes that `one` has images of come first: what is fitted on it knows of no others. Raises
+    UserError if both have classes, and none in common.
     """
     ours, theirs = one.labels.names, other.labels.names
     if ours and theirs and not {*ours} & {*theirs}:
@@ -96,7 +97,8 @@ def same_classes(one: ImageSet, other: ImageSet) -> tuple[ImageSet, ImageSet]:
             f"{one.root} and {other.root} have no class in common: {ours[0]!r} and {theirs[0]!r}, "
             "say; name their class folders alike"
         )
-    names = tuple(sorted({*one.labels.names, *other.labels.names}))
+    first = [ours[label] for label in np.unique(one.labels.index) if label >= 0]
+    names = (*first, *sorted({*ours, *theirs} - {*first}))
     number = {name: index for index, name in enumerate(names)}
 
     def renumbered(images: ImageSet) -> ImageSet:

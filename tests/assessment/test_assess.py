@@ -157,6 +157,41 @@ def test_a_stopped_assessment_goes_on_and_ends_as_one_that_was_not(place, whole,
         assert row["points"][0]["settings"] == rows_of(whole)[way]["points"][0]["settings"]
 
 
+def test_a_stopped_assessment_has_a_page_of_the_amounts_that_are_finished(
+    place, whole, monkeypatch
+):
+    shutil.copytree(place / "whole", place / "partly")
+    lines = (place / "whole" / "records.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    trained = ("knn", "linear", "finetune", "scratch")
+    kept = [r for r in records if r["amount"] == "1 per class" or r["protocol"] not in trained]
+    kept += [r for r in records if r["amount"] == "4 per class"][:-1]
+    text = "".join(json.dumps(record) + "\n" for record in kept)
+    (place / "partly" / "records.jsonl").write_text(text)
+    for name in ("report.html", "evidence.json"):
+        (place / "partly" / name).unlink()
+    measured = module._measure
+
+    def stops(assessment: Any, cell: Any, bench: Any) -> None:
+        if cell.amount.name == "all":
+            raise KeyboardInterrupt
+        measured(assessment, cell, bench)
+
+    monkeypatch.setattr(module, "_measure", stops)
+    with pytest.raises(Interrupted, match=r"report.html shows the amounts that are finished, and"):
+        assess(place, "partly")
+    found = json.loads((place / "partly" / "evidence.json").read_text())
+    assert found["unfinished"] == ["all"] and whole["unfinished"] == []
+    assert [amount["labels"] for amount in found["tasks"][0]["amounts"]] == [3, 9]
+    for way, row in rows_of(found).items():
+        assert [point["by_seed"] for point in row["points"]] == [
+            point["by_seed"] for point in rows_of(whole)[way]["points"][:2]
+        ]
+    assert "not measured yet: all" in lines_of(found)
+    assert "Not finished" in (place / "partly" / "report.html").read_text()
+    assert "Not finished" not in (place / "whole" / "report.html").read_text()
+
+
 def timeless(evidence: dict[str, Any]) -> dict[str, Any]:
     for task in evidence["tasks"]:
         for row in task["rows"]:

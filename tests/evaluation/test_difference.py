@@ -49,5 +49,5 @@ def test_the_interval_covers_at_least_at_its_nominal_rate_and_not_much_more(seed
         second = rng.random((seeds, 300)) < 0.5 + ease + luck[1]
         found = difference_over(first, second)
         covered += found.low <= 0.1 <= found.high
-    assert 0.93 <= covered / 400 <= 1.0
+    assert 0.93 <= covered / 400 <= 0.995
     assert seeds > 1 or covered / 400 <= 0.97

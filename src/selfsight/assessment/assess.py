@@ -30,7 +30,6 @@ def assess(
     layers: the features of all layers of the encoder, if each is to be probed.
     """
     _keep_subsets(assessment)
-    _measure_cells(assessment, bench, display)
     for task in assessment.tasks:
         for name, arm in assessment.arms.items():
             if arm.encode is not None:
@@ -38,6 +37,12 @@ def assess(
         _find_repeats(assessment, task, bench)
     if layers is not None:
         _probe_layers(assessment, layers, bench)
+    _measure_cells(assessment, bench, display)
+    return _tell(assessment)
+
+
+def _tell(assessment: Assessment) -> dict[str, Any]:
+    """Write evidence and page of what is finished, and return the evidence."""
     evidence = summary(assessment)
     assessment.folder.write("evidence.json", json.dumps(evidence, indent=1) + "\n")
     write_assessment(assessment.folder.path)
@@ -75,6 +80,8 @@ def _measure_cells(assessment: Assessment, bench: Bench, display: Display) -> No
         _measure(assessment, cell, replace(bench, progress=show))
         done += cost
         display.phase(MEASURING, done, total)
+        if done < total and cell.amount in assessment.finished(cell.task):
+            _tell(assessment)
 
 
 def _measure(assessment: Assessment, cell: Cell, bench: Bench) -> None:

@@ -30,6 +30,15 @@ class Assessment:
         protocols = {name: arm.protocols(self.plan.protocols) for name, arm in self.arms.items()}
         return list(cells_of(self.plan, protocols, self.amounts))
 
+    def finished(self, task: str) -> tuple[Amount, ...]:
+        """Return the amounts of labels of which every cell is measured."""
+        left = {
+            cell.amount
+            for cell in self.cells
+            if cell.task == task and self.folder.record(cell) is None
+        }
+        return tuple(amount for amount in self.amounts[task] if amount not in left)
+
     def images(self, task: str) -> tuple[ImageSet, ImageSet]:
         """Return the labelled training and test images of a task, as the encoder sees them."""
         return self.tasks[task].at(self.size)

@@ -57,6 +57,7 @@ class Plan:
     protocols: tuple[str, ...]
     seeds: tuple[int, ...]
     effort: float
+    precision: str  # of training with labels: "fp32" or "bf16"
 
     @property
     def tasks(self) -> tuple[tuple[str, str, str], ...]:

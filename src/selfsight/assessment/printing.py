@@ -11,6 +11,8 @@ def lines_of(evidence: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for task in evidence["tasks"]:
         found += [*_task_lines(task, seeds=len(evidence["seeds"])), ""]
+    if evidence["unfinished"]:
+        found += [f"not measured yet: {', '.join(evidence['unfinished'])}", ""]
     return [*found[:-1]]
 
 

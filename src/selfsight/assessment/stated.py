@@ -28,6 +28,7 @@ def stated(assessment: Assessment) -> dict[str, Any]:
         "what a seed decides": "the labels, the split that chooses settings, the first weights of "
         "training from scratch, order and views; the untrained encoder is one, of the first seed",
         "effort": plan.effort,
+        "precision": plan.precision,
         "feature": protocols.FEATURE,
         "pixels": protocols.PIXELS,
         **{name: STATED[name] for name in STATED if name in used},

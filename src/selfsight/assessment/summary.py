@@ -4,6 +4,7 @@ Everything in evidence.json is derived from the lines and the predictions in the
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,15 +24,25 @@ Predicted = dict[Way, list[Int64[np.ndarray, "seeds images"]]]
 
 
 def summary(assessment: Assessment) -> dict[str, Any]:
-    """Return the content of evidence.json, of plain JSON values."""
+    """Return the content of evidence.json, of plain JSON values.
+
+    It is of the amounts of labels that are finished, one at least, and names the others.
+    """
     plan = assessment.plan
-    tasks = [_task(assessment, name) for name in assessment.tasks]
+    finished = {name: assessment.finished(name) for name in assessment.tasks}
+    tasks = [_task(assessment, name, amounts) for name, amounts in finished.items() if amounts]
     content = {
         "kind": "assessment",
         "selfsight": __version__,
         "encoder": plan.encoder,
         "arms": {name: arm.about for name, arm in assessment.arms.items()},
         "seeds": list(plan.seeds),
+        "unfinished": [
+            f"{amount.name}" if name == "main" else f"{amount.name} ({name})"
+            for name, amounts in assessment.amounts.items()
+            for amount in amounts
+            if amount not in finished[name]
+        ],
         "sentence": tasks[0]["sentence"],
         "tasks": tasks,
         "layers": _noted(assessment, "main", "encoder", "layers").get("layers", []),
@@ -40,10 +51,10 @@ def summary(assessment: Assessment) -> dict[str, Any]:
     return plain(content)  # type: ignore[no-any-return]
 
 
-def _task(assessment: Assessment, task: str) -> dict[str, Any]:
+def _task(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> dict[str, Any]:
     train, test = assessment.images(task)
-    truth, amounts = test.labels.index, assessment.amounts[task]
-    predicted = _predicted(assessment, task)
+    truth = test.labels.index
+    predicted = _predicted(assessment, task, amounts)
     correct: dict[Way, list[Bool[np.ndarray, "seeds images"]]] = {
         way: [answer == truth for answer in answers] for way, answers in predicted.items()
     }
@@ -66,7 +77,8 @@ def _task(assessment: Assessment, task: str) -> dict[str, Any]:
             for amount, number in zip(amounts, labels, strict=True)
         ],
         "rows": [
-            _row(assessment, task, way, answers, truth) | _fresh(correct[way][-1], repeats)
+            _row(assessment, task, way, dict(zip(amounts, answers, strict=True)), truth)
+            | _fresh(correct[way][-1], repeats)
             for way, answers in predicted.items()
         ],
         "differences": [_difference(one) for one in found],
@@ -97,7 +109,7 @@ def _task(assessment: Assessment, task: str) -> dict[str, Any]:
     }
 
 
-def _predicted(assessment: Assessment, task: str) -> Predicted:
+def _predicted(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> Predicted:
     """Return the answers of every way: by amount, one row a seed."""
     cells = [cell for cell in assessment.cells if cell.task == task]
     ways = dict.fromkeys((cell.arm, cell.protocol) for cell in cells)
@@ -109,7 +121,7 @@ def _predicted(assessment: Assessment, task: str) -> Predicted:
                     for seed in assessment.plan.seeds
                 ]
             )
-            for amount in assessment.amounts[task]
+            for amount in amounts
         ]
         for way in ways
     }
@@ -119,11 +131,11 @@ def _row(
     assessment: Assessment,
     task: str,
     way: Way,
-    answers: list[Int64[np.ndarray, "seeds images"]],
+    answers: Mapping[Amount, Int64[np.ndarray, "seeds images"]],
     truth: Int64[np.ndarray, "images"],
 ) -> dict[str, Any]:
     points = []
-    for amount, predicted in zip(assessment.amounts[task], answers, strict=True):
+    for amount, predicted in answers.items():
         cells = [Cell(task, *way, amount, seed) for seed in assessment.plan.seeds]
         records = [assessment.folder.record(cell) or {} for cell in cells]
         shares = balanced(predicted, truth)

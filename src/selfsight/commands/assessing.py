@@ -41,7 +41,8 @@ def assess(
 
     Every arm gets the same labelled images, drawn anew for each seed. Writes `out`: evidence.json
     (returned), report.html, the labelled images of every amount, and a line for every finished
-    measurement; with the same arguments a stopped assessment goes on.
+    measurement. Page and evidence grow with every amount of labels that is finished; with the same
+    arguments a stopped assessment goes on.
 
     encoder: a run's directory, an encoder file, or an `Encoder`. train, test: folders (or named
     sets) with labels; labels are drawn from the first, the second is only read. labels_per_class:
@@ -65,6 +66,7 @@ def assess(
         raise UserError(f"effort is {effort}; it must be above 0, and finite")
     if threads != "auto" and threads < 1:
         raise UserError(f"threads is {threads}; it must be 1 or more, or auto")
+    engine = Engine(device=device, precision=precision)
     plan = Plan(
         encoder=str(encoder) if isinstance(encoder, (str, Path)) else encoder.name,
         train=str(train),
@@ -76,9 +78,9 @@ def assess(
         protocols=parse_protocols(protocols),
         seeds=tuple(range(seed, seed + seeds)),
         effort=effort,
+        precision=engine.precision,
     )
     _use_threads(threads)
-    engine = Engine(device=device, precision=precision)
     place = str(engine.device)
     with Display(quiet=quiet) as display:
         opened = open_assessment(
@@ -90,7 +92,7 @@ def assess(
             progress=display.phase,
         )
         layers = _layers(encoder, place, display)
-        bench = Bench(opened.folder, place, engine.precision, effort, display.phase)
+        bench = Bench(opened.folder, place, plan.precision, effort, display.phase)
         try:
             return measured(opened, bench=bench, layers=layers, display=display)
         except KeyboardInterrupt:
@@ -123,7 +125,9 @@ def _layers(
 
 def _interrupted(opened: "Assessment") -> Interrupted:
     done = sum(opened.folder.record(cell) is not None for cell in opened.cells)
+    page = opened.folder.path / "report.html"
+    shown = f"{page} shows the amounts that are finished, and " if page.is_file() else ""
     return Interrupted(
         f"interrupted with {done} of {len(opened.cells)} measurements in {opened.folder.path}; "
-        "the same command goes on from there"
+        f"{shown}the same command goes on from there"
     )

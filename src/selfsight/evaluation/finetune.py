@@ -4,11 +4,11 @@ How long: 400 n^(2/3) views for n labels (10 labels: 1,900; 1,000: 40,000; 50,00
 the `effort`, in batches of about n / 8 images, from 32 to 256. A batch larger than n holds several
 views of an image.
 
-How it is tuned, on training labels alone: a fifth of every class (at most 1,000 images, and no
-class's only image) is held back, and chooses rate, views and number of steps (`tuning.py`). Then
-all labels are trained on anew, by a schedule that ends where the best one was stopped, unless less
-than a twentieth had been held back. Where nothing can be held back, the default setting goes
-through the whole schedule.
+How it is tuned, on training labels alone: a fifth of every class (one image or more, but no class's
+only one; about 1,000 in all at most) is held back, and chooses rate, views and number of steps
+(`tuning.py`). Then all labels are trained on anew, by a schedule that ends where the best one was
+stopped, unless less than a twentieth had been held back. Where nothing can be held back, the
+default setting goes through the whole schedule.
 """
 
 from collections.abc import Callable
