@@ -35,13 +35,19 @@ def test_an_encoder_below_raw_pixels_is_told_so() -> None:
         (ROWS, (-0.001, 0.2)),  # the interval holds 0
         (ROWS, (0.0, 0.2)),
         (ROWS | {"encoder": 0.411}, (0.001, 0.02)),  # sure, but less than a point
-        (ROWS | {"encoder": 0.2}, (-0.3, -0.1)),  # worse
+        (ROWS | {"encoder": 0.35}, (-0.1, 0.01)),  # worse, but not surely
     ],
 )
 def test_no_sure_gain_is_barely_above_untrained(rows, gain) -> None:
     found = verdict(rows=rows, gain=gain)
     assert found.word == "barely"
     assert found.sentence.startswith("Barely above an untrained encoder, if at all: ")
+
+
+def test_an_encoder_that_lost_what_random_weights_have_is_told_so() -> None:
+    found = verdict(rows=ROWS | {"encoder": 0.2}, gain=(-0.3, -0.1))
+    assert found.word == "worse"
+    assert found.sentence.startswith("Worse than an untrained encoder: ")
 
 
 def test_a_collapse_is_named_whatever_the_accuracy() -> None:

@@ -206,6 +206,7 @@ def test_a_diverged_run_is_not_said_to_lack_labels(run):
             "Barely above an untrained encoder, if at all: 8%.",
             "barely above untrained 8%.",
         ),
+        ("worse", "Worse than an untrained encoder: 8%.", "worse than untrained 8%."),
         ("collapsed", "Collapsed. Complete collapse: a point.", "collapsed Complete collapse: a"),
         ("learned", "Learned: it reads 5.1%.", "learned It reads 5.1%."),
         ("learned", "Learnedly: it reads.", "learned Learnedly: it reads."),

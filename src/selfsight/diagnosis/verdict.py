@@ -11,7 +11,7 @@ MARGIN = 0.01  # smallest gain over the untrained encoder that is called learnin
 class Verdict:
     """A word for programs and a sentence for people."""
 
-    word: str  # learned, barely, collapsed, diverged or unmeasured
+    word: str  # learned, barely, worse, collapsed, diverged or unmeasured
     sentence: str
 
 
@@ -56,6 +56,8 @@ def _against_untrained(rows: Mapping[str, float], gain: tuple[float, float]) -> 
     )
     low, high = gain
     interval = f"95% interval of the gain {100 * low:+.1f} to {100 * high:+.1f} points"
+    if high < 0:
+        return Verdict("worse", f"Worse than an untrained encoder: {numbers} ({interval}).")
     if low <= 0 or encoder - untrained < MARGIN:
         return Verdict(
             "barely", f"Barely above an untrained encoder, if at all: {numbers} ({interval})."

@@ -16,6 +16,7 @@ from selfsight.reporting.wording import count, duration, percent, printable
 TONES = {
     "learned": "good",
     "barely": "doubtful",
+    "worse": "bad",
     "interrupted": "doubtful",
     "unfinished": "doubtful",
     "collapsed": "bad",
@@ -23,7 +24,10 @@ TONES = {
 }
 
 
-TITLES = {"barely": "barely above untrained"}  # of the verdicts whose word is half a title
+TITLES = {  # of the verdicts whose word is half a title
+    "barely": "barely above untrained",
+    "worse": "worse than untrained",
+}
 
 
 def headline(files: RunFiles) -> dict[str, object]:
