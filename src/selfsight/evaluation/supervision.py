@@ -1,8 +1,9 @@
 """Training with labels: an encoder and a linear classifier on it, moved together by AdamW.
 
-The classifier works on standardised features. Fine-tuning starts it as the linear probe's solution
-(Kumar et al., 2022, arXiv 2202.10054): before the first step the whole is the linear probe, and
-with every layer frozen there is nothing left to move. From scratch it starts at zero. Rates rise
+Fine-tuning starts the classifier as the linear probe's solution on standardised features (Kumar et
+al., 2022, arXiv 2202.10054): before the first step the whole is the linear probe, and with every
+layer frozen there is nothing left to move. From scratch it starts at zero, on features as they are,
+for their statistics are about to change. Rates rise
 over the first tenth of the steps and then fall along half a cosine; the classifier has the full
 rate, in fine-tuning the encoder's layers less and less towards the pixels (geometrically, as in
 BEiT and MAE). Labels are smoothed by 0.1. Everything random in step k is drawn from a generator
@@ -39,12 +40,14 @@ WARM_UP = 0.1
 SMOOTHING = 0.1
 LONGEST_GRADIENT = 1.0
 SHORTEST_MEMORY = 5.0  # of a course's steps over the time that batch norm's averages reach back
+CROP = (0.35, 1.0)  # share of the image in a view
+JITTERED, TONE, HUE = 0.8, 0.3, 0.03  # share of views; by how much
 VIEWS = ("crop and flip", "crop", "crop, flip and colour")  # the first is the default
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """An encoder with a linear classifier on its standardised features."""
+    """An encoder with a linear classifier on its features, which the probe standardises."""
 
     encoder: Encoder
     probe: Probe
@@ -90,15 +93,20 @@ def probed(encoder: Encoder, images: ImageSet, *, seed: int, device: str) -> Cla
     return Classifier(encoder, probe_of(features, seed=seed))
 
 
-def blank(encoder: Encoder, images: ImageSet, *, seed: int, device: str) -> Classifier:
-    """Return the encoder with a classifier of its standardised features that is zero."""
-    probe = probed(encoder, images, seed=seed, device=device).probe
+def blank(encoder: Encoder, images: ImageSet, *, seed: int, device: str) -> Classifier:  # noqa: ARG001
+    """Return the encoder with a classifier that is zero, of its features as they are.
+
+    The statistics of features that are about to change would only be in the way.
+    """
+    encoder.to(device)
+    classes = int(images.labels.index.max()) + 1
     nothing = Fitted(
-        torch.zeros_like(probe.fitted.weights),
-        torch.zeros_like(probe.fitted.offsets),
+        torch.zeros(encoder.dim, classes, dtype=torch.float64),
+        torch.zeros(classes, dtype=torch.float64),
         converged=True,
     )
-    return Classifier(encoder, replace(probe, fitted=nothing, regularisation=0.0, sweep=()))
+    centre, scale = np.zeros(encoder.dim, np.float32), np.ones(encoder.dim, np.float32)
+    return Classifier(encoder, Probe(centre, scale, nothing, 0.0, ()))
 
 
 def trained(
@@ -137,12 +145,12 @@ def trained(
 
 
 def augmentation(course: Course) -> Augmentation:
-    """Return what makes the views of a course: crops of 35 % of the image or more, and so on."""
+    """Return what makes the views of a course."""
     assert course.views in VIEWS
-    crop = Augmentation(course.size, area=(0.35, 1.0), flip=0.5 if "flip" in course.views else 0.0)
+    crop = Augmentation(course.size, area=CROP, flip=0.5 if "flip" in course.views else 0.0)
     if "colour" not in course.views:
         return crop
-    return replace(crop, jitter=0.8, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.03)
+    return replace(crop, jitter=JITTERED, brightness=TONE, contrast=TONE, saturation=TONE, hue=HUE)
 
 
 class _Head(nn.Module):
