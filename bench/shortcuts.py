@@ -32,9 +32,10 @@ from selfsight.data.images import ImageSet, Labels
 from selfsight.diagnosis.shortcuts.audit import audit_views
 from selfsight.diagnosis.shortcuts.beyond import UNTRAINED, beyond_untrained
 from selfsight.diagnosis.shortcuts.cues import PLANTS, Cue
+from selfsight.diagnosis.shortcuts.identity import nearer
 from selfsight.diagnosis.shortcuts.nuisance import Labelled, measure_nuisances
 from selfsight.diagnosis.shortcuts.nuisance_finding import leaks
-from selfsight.diagnosis.shortcuts.permutation import LEVEL
+from selfsight.diagnosis.shortcuts.permutation import LEVEL, sign_flip
 from selfsight.diagnosis.shortcuts.planted import corrected, measure_cues
 from selfsight.diagnosis.shortcuts.shown import shown
 from selfsight.diagnosis.shortcuts.stress import Stressed, measure_stress
@@ -42,6 +43,7 @@ from selfsight.diagnosis.shortcuts.stress_finding import background_tells, sure_
 from selfsight.diagnosis.shortcuts.traits import Trait
 from selfsight.diagnosis.shortcuts.twin import measure_twins
 from selfsight.diagnosis.shortcuts.versions import VERSIONS
+from selfsight.evaluation.seeds import holm
 from selfsight.views.augmentation import Augmentation
 from selfsight.views.colour import LUMA
 
@@ -158,7 +160,7 @@ def eyes(pixels: np.ndarray) -> np.ndarray:
 
 
 def planted(seed: int, *, there: bool, names: Sequence[str] = tuple(PLANTS)) -> Outcome:
-    """Some cues: are they read, do answers follow them, do they become identity?"""
+    """Some cues: are they read, and do answers follow them?"""
     train, test = _parts(forms(seed, images=2 * MARKED if there else TRAIN + TEST))
     cues = [Cue(name, CLASSES, STRENGTHS[name] if there else 0.0, seed=seed) for name in names]
     tests = measure_cues(
@@ -168,8 +170,23 @@ def planted(seed: int, *, there: bool, names: Sequence[str] = tuple(PLANTS)) -> 
     for name, p in corrected(tests, "eyes").items():
         found[f"presence: {name}"] = p.presence <= LEVEL
         found[f"reliance: {name}"] = (p.reliance or 0.0) <= LEVEL
-        found[f"identity: {name}"] = (p.identity or 0.0) <= LEVEL
     return found
+
+
+def identities(seed: int, *, there: bool) -> Outcome:
+    """Does a cue stand for the image: exchanged with one image or another, or (there) its own?
+
+    Cues have their full strength both times; where they are exchanged twice nothing is to be found.
+    """
+    _, test = _parts(forms(seed, images=2 * MARKED))
+    p_values = []
+    for name in PLANTS:
+        cue = Cue(name, CLASSES, STRENGTHS[name], seed=seed)
+        turns = (0, 1) if there else (2, 1)
+        one, other = nearer(shortcut_eyes, cue, test, turns=turns, seed=1000 * seed)
+        p_values.append(sign_flip(one - other, seed=seed))
+    raised = holm(p_values)
+    return {f"identity: {name}": p <= LEVEL for name, p in zip(PLANTS, raised, strict=True)}
 
 
 def beyond(seed: int, *, there: bool) -> Outcome:
@@ -292,6 +309,7 @@ def twin(seed: int, *, there: bool) -> Outcome:
 
 TRIALS: dict[str, Callable[..., Outcome]] = {
     "planted": planted,
+    "identity": identities,
     "beyond": beyond,
     "nuisance": nuisance,
     "stress": stress,

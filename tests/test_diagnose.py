@@ -130,7 +130,8 @@ def test_without_labels_the_tests_that_need_them_say_so(images, cache, tmp_path)
     assert "labels of two or more classes" in found.finding("stress").sentence
 
 
-def test_twins_are_trained_with_labels_and_without(images, cache, tmp_path):
+def test_twins_are_trained_with_labels_and_without(images, cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(asking, "LEAST_TWINS", 40)
     found = selfsight.diagnose(
         encoder(),
         images,
@@ -194,6 +195,7 @@ def test_mistakes_are_one_line_and_leave_nothing(images, cache, tmp_path, capsys
     assert "holds no run" in said(str(tmp_path / "empty"), str(images))
     nearest = said(str(tmp_path / "empty"), str(images), "--tests", "qualty")
     assert "did you mean 'quality'" in nearest
+    assert "seed is -1" in said(str(tmp_path / "empty"), str(images), "--seed=-1")
     assert "there are: all" in said(str(tmp_path / "empty"), str(images), "--tests", "none,all")
     assert "lies in the image folder" in _refused(encoder(), images, out=images / "d", cache=cache)
     aimless = said(str(tmp_path / "empty"), str(images), "--twin-steps", "5")

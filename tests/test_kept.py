@@ -37,6 +37,14 @@ def test_another_plan_and_other_files_are_refused_in_one_line(tmp_path):
         Kept.check_place(tmp_path / "mine")
 
 
+def test_a_damaged_plan_is_told_in_one_line(tmp_path):
+    Kept(tmp_path / "out", plan={}).write("one", {})
+    (tmp_path / "out" / "parts" / "plan.json").write_text("{")
+    with pytest.raises(UserError, match=r"plan\.json is damaged") as refused:
+        Kept(tmp_path / "out", plan={})
+    assert "\n" not in str(refused.value)
+
+
 def test_a_damaged_part_is_made_again(tmp_path):
     begun = Kept(tmp_path / "out", plan={})
     begun.write("one", {"numbers": np.arange(300)})
@@ -44,4 +52,10 @@ def test_a_damaged_part_is_made_again(tmp_path):
     for damaged in (b"", b"PK", file.read_bytes()[:100], file.read_bytes()[:-40]):
         file.write_bytes(damaged)
         assert begun.read("one") is None
+    begun.write("one", {"numbers": np.arange(300)})
+    whole = file.read_bytes()
+    for place in range(0, len(whole), 7):  # a flipped byte
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        found = begun.read("one")
+        assert found is None or set(found) <= {"numbers"} or not found
     assert json.loads((tmp_path / "out" / "parts" / "plan.json").read_text()) == {}

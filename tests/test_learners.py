@@ -1,11 +1,13 @@
 """Twins: the same network learning with labels and without."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from selfsight.data.images import ImageSet, Labels
-from selfsight.learners import Learning, self_supervised, supervised
+from selfsight.learners import Learning, _fitting, self_supervised, supervised
 from selfsight.nets.encoder import build_encoder
 
 
@@ -34,6 +36,16 @@ def test_a_twin_is_decided_by_its_seed_and_tells_how_far_it_is(learn):
     assert np.array_equal(features[0], features[1])
     assert not np.array_equal(features[0], features[2])
     assert said[-1][1:] == (2, 2)
+
+
+def test_settings_that_suit_the_runs_images_only_are_fitted_to_the_twins():
+    images = two_colours(32)
+    whole = replace(learning(1, []), method="moco", method_settings={"queue": 4096})
+    method = _fitting(whole, whole.settings(images, seed=0), images=32)
+    assert len(method.queue.rows) <= 32
+    own = replace(whole, method_settings={"queue": 16, "temperature": 0.3})
+    kept = _fitting(own, own.settings(images, seed=0), images=32)
+    assert (len(kept.queue.rows), kept.temperature) == (16, 0.3)
 
 
 def test_learning_with_labels_drives_classes_apart():

@@ -11,6 +11,7 @@ When the whole is written, the parts are removed. Names are the caller's own, ne
 import json
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Kept:
         self._folder = path / PARTS
         self._plan = json.loads(json.dumps(plan))  # tuples become lists, as in the file
         if (self._folder / PLAN).is_file():
-            same_plan(json.loads((self._folder / PLAN).read_text("utf-8")), self._plan, path=path)
+            same_plan(_read_plan(self._folder / PLAN), self._plan, path=path)
         else:
             vacant(path)
 
@@ -52,7 +53,7 @@ class Kept:
         try:
             with (self._folder / f"{name}.npz").open("rb") as file, np.load(file) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, SyntaxError, zipfile.BadZipFile, zlib.error):
             return None
 
     def write(self, name: str, arrays: Arrays) -> None:
@@ -85,6 +86,17 @@ class Kept:
     def clear(self) -> None:
         """Remove the parts: the whole is written."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _read_plan(file: Path) -> dict[str, Any]:
+    """Return the plan in a file. Raises UserError for a damaged one."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{file} is damaged ({error}); remove the directory {file.parent} and begin again"
+        ) from error
+    return found
 
 
 def same_plan(kept: Mapping[str, Any], asked: Mapping[str, Any], *, path: Path) -> None:

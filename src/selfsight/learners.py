@@ -21,8 +21,10 @@ from selfsight.budget import progress_by_steps
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import batch_rows
 from selfsight.engine import Engine
+from selfsight.errors import UserError
 from selfsight.evaluation.embed import Encode, encoder_function
 from selfsight.loop import train
+from selfsight.method import Method, Situation
 from selfsight.nets.encoder import Encoder, build_encoder
 from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.schedule import warm_up_cosine
@@ -95,15 +97,7 @@ def self_supervised(learning: Learning, images: ImageSet, seed: int) -> Encode:
     """Return the features of a network that learned by the method, from pixels alone."""
     settings = learning.settings(images, seed=seed)
     device = learning.like.mean.device
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        method = build_method(
-            methods.find(learning.method),
-            dict(learning.method_settings),
-            settings=settings,
-            mean=learning.like.mean.tolist(),
-            std=learning.like.std.tolist(),
-        ).to(device)
+    method = _fitting(learning, settings, images=len(images)).to(device)
     records = train(
         method,
         lambda step: _pixels(
@@ -119,6 +113,33 @@ def self_supervised(learning: Learning, images: ImageSet, seed: int) -> Encode:
     for record in records:
         learning.progress("training without labels", record.step, learning.steps)
     return encoder_function(method.exported, str(device))
+
+
+def _fitting(learning: Learning, settings: Settings, *, images: int) -> Method:
+    """Return the method with its settings, or those that so few images suit where it must be."""
+    kind, own = methods.find(learning.method), dict(learning.method_settings)
+    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
+    method = _built(kind, own, learning=learning, settings=settings)
+    try:
+        method.demand_fit(situation)
+    except UserError:
+        own |= {each.setting: each.value for each in kind.suited(situation)}
+        method = _built(kind, own, learning=learning, settings=settings)
+    return method
+
+
+def _built(
+    kind: type[Method], own: dict[str, object], *, learning: Learning, settings: Settings
+) -> Method:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return build_method(
+            kind,
+            own,
+            settings=settings,
+            mean=learning.like.mean.tolist(),
+            std=learning.like.std.tolist(),
+        )
 
 
 def _pixels(

@@ -118,6 +118,29 @@ def test_images_in_memory_are_told_apart_by_their_pixels_however_many() -> None:
     assert one != other
 
 
+def test_which_classes_are_explained_is_drawn_too() -> None:
+    labels = [row % 6 for row in range(60)]
+    drawn = set()
+    for seed in range(20):
+        found = material_of(source(labels), count=2, with_label=False, seed=seed)
+        one, other = found.bank.labels[found.rows].tolist()
+        assert one != other
+        drawn |= {one, other}
+    assert drawn == set(range(6))
+
+
+def test_where_few_images_have_labels_the_others_are_explained_too() -> None:
+    labels = [0, 1, *[-1] * 40]
+    found = material_of(source(labels), count=8, with_label=False, seed=0)
+    assert len(found.rows) == 8
+    assert len(material_of(source([*labels, 0, 1]), count=8, with_label=True, seed=0).rows) == 4
+
+
+def test_nothing_can_be_subtracted_where_every_image_is_explained() -> None:
+    with pytest.raises(UserError, match=r"against others needs images besides"):
+        asked_material(source([-1] * 3), Question(against="others", count=3))
+
+
 def test_what_would_have_no_effect_is_refused(tmp_path) -> None:
     for given, said in (
         ({"toward": "label", "against": "others"}, "no effect toward a label"),

@@ -187,6 +187,18 @@ def test_attention_is_recorded_without_changing_the_network() -> None:
     )
 
 
+def test_attention_in_some_blocks_only_or_pooled_by_more_of_it_is_refused() -> None:
+    encoder = untaught("test_vit", side=64)
+    assert map_names("attention", [encoder]) == ["attention"]
+    encoder.network.global_pool = "avgmax"
+    with pytest.raises(UserError, match="no plain vision transformer"):
+        map_names("attention", [encoder])
+    encoder.network.global_pool = "avg"
+    encoder.network.blocks.append(torch.nn.Identity())
+    with pytest.raises(UserError, match="no plain vision transformer"):
+        map_names("attention", [encoder])
+
+
 def test_a_network_without_attention_is_refused_in_one_line() -> None:
     for encoder in (untaught(), untaught("swin_tiny_patch4_window7_224", side=56)):
         with pytest.raises(UserError, match=r"no plain vision transformer.*leave attention out"):

@@ -45,7 +45,8 @@ def explain(
     beside
         Another run or encoder file, drawn beside the first, such as a supervised twin.
     count
-        Images of a folder or set to explain, chosen by the seed, evenly over the classes.
+        Images of a folder or set to explain, drawn by the seed, evenly over the classes where every
+        image has one.
     seed
         Seed of that choice, of random masks, orders and weights.
     cache

@@ -56,9 +56,11 @@ def diagnose(
     from selfsight.engine import device_named
     from selfsight.examination import Examination, chosen_tests, run_of
     from selfsight.kept import Kept
+    from selfsight.settings import check_seed
 
     target = Path(out)
     chosen = chosen_tests(tests, twin=twin)
+    check_seed(seed)
     if twin_steps < 1:
         raise UserError(f"twin_steps is {twin_steps}; it must be at least 1")
     if twin_steps != TWIN_STEPS and "twins" not in chosen:
@@ -123,7 +125,7 @@ def _plan(examination: "Examination") -> dict[str, Any]:
         "selfsight": __version__,
         "weights": fingerprint(examination.encoder),
         "images": examination.images.root,
-        "image names and labels": fingerprint_of_images(examination.images),
+        "image names, labels and pixels": fingerprint_of_images(examination.images),
         "method": run.settings.method if run else None,
         "method settings": dict(run.method_settings) if run else {},
         "tests": list(examination.tests),

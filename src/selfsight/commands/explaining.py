@@ -68,8 +68,8 @@ def explain(
     file or several, which are all explained toward themselves. Of an image that is not square the
     encoder sees the central square. toward: what the image is compared with. against: "others"
     subtracts the mean similarity to other images. maps: "auto" or names with commas between. count:
-    images explained of a folder, set or array, drawn by the seed, evenly over the classes. device:
-    where to compute; the encoders stay there.
+    images explained of a folder, set or array, drawn by the seed, evenly over the classes if
+    every image has one. device: where to compute; the encoders stay there.
 
     Writes report.html, maps.npz and faithfulness.json to `out`; stopped, it goes on with the same
     arguments after the last finished map. Raises UserError for a mistake in the input, in one line.
@@ -86,7 +86,9 @@ def explain(
     )
     from selfsight.kept import Kept
     from selfsight.reporting.explanation import write_page
+    from selfsight.settings import check_seed
 
+    check_seed(seed)
     folder = Path(out)
     Kept.check_place(folder)
     if isinstance(images, (str, Path)):
@@ -162,7 +164,7 @@ def _plan(
         "selfsight": __version__,
         "weights": [fingerprint(network) for _, network in encoders],
         "images": source.title,
-        "image names and labels": material.fingerprint(),
+        "image names, labels and pixels": material.fingerprint(),
     } | asdict(question)
 
 

@@ -91,7 +91,7 @@ def even_sample(
 ) -> Int[np.ndarray, "rows"]:
     """Return `count` labelled rows, sorted, as many of each class as of any other that has enough.
 
-    Classes take turns, each with its images in the order of the seed.
+    Classes take turns, each with its images in the order of the seed; so are the classes of a turn.
     """
     order = _order(len(labels), (seed, SUBSET))
     order = order[labels[order] >= 0]
@@ -99,7 +99,7 @@ def even_sample(
     for label in np.unique(labels[order]):
         members = np.flatnonzero(labels[order] == label)
         turn[members] = np.arange(len(members))
-    return np.sort(order[np.lexsort((labels[order], turn))][:count])
+    return np.sort(order[np.argsort(turn, kind="stable")][:count])
 
 
 def batch_rows(step: int, *, images: int, batch: int, seed: int) -> Int[np.ndarray, "batch"]:

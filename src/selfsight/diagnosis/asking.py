@@ -34,6 +34,8 @@ STRESS = (1000, 500)  # of the stress versions
 AUDIT = (500, 300)  # of the views
 TWINS = (5000, 500)  # of the twins
 LEAST = 40  # images in all; fewer can show nothing
+LEAST_TWINS = 100  # images in all; of their test part, some must carry another cue than their own
+LEAST_READ, MOST_READ = 100, 0.4  # images to read; if there are few, at most this share
 MOST_CLASSES = 10  # of the twins' cue
 TWIN_CUE, AGREEMENT = "corner mark", 0.9
 
@@ -64,9 +66,10 @@ class Subject:
     def parts(self, images: ImageSet, sizes: tuple[int, int]) -> tuple[ImageSet, ImageSet]:
         """Return images to fit on and others to read, at most so many, drawn by the seed.
 
-        With labels classes keep their proportions.
+        With labels classes keep their proportions. Few images leave more of them to read.
         """
-        first, second = split(len(images), fraction=sizes[1] / sum(sizes), seed=self.seed)
+        share = max(sizes[1] / sum(sizes), min(MOST_READ, LEAST_READ / len(images)))
+        first, second = split(len(images), fraction=share, seed=self.seed)
         return (
             self._few(images.part(first), sizes[0]),
             self._few(images.part(second), sizes[1]),
@@ -80,7 +83,7 @@ class Subject:
 def planted_cues(subject: Subject) -> Finding:
     """Return what the encoder makes of six planted cues."""
     labelled = subject.labelled()
-    images = subject.images if labelled is None else commonest(labelled, most=KINDS)
+    images = subject.images if labelled is None else _enough(labelled)
     if len(images) < LEAST:
         return not_measured("planted_cues", planting.TITLE, why=_too_few(images))
     kinds = KINDS if labelled is None else len(images.labels.names)
@@ -156,6 +159,9 @@ def twins(subject: Subject) -> Finding:
     if labelled is None:
         return not_measured(twinning.NAME, twinning.TITLE, why=_unlabelled())
     images = commonest(labelled, most=MOST_CLASSES)
+    if len(images) < LEAST_TWINS:
+        why = f"The {MOST_CLASSES} commonest classes have {len(images)} images; this needs at least"
+        return not_measured(twinning.NAME, twinning.TITLE, why=f"{why} {LEAST_TWINS}.")
     train, test = subject.parts(images, TWINS)
     found = measure_twins(
         subject.learners,
@@ -167,6 +173,15 @@ def twins(subject: Subject) -> Finding:
         progress=subject.progress,
     )
     return twinning.twin_finding(found)
+
+
+def _enough(labelled: ImageSet) -> ImageSet:
+    """Return the images of the KINDS commonest classes, or of more where these have too few."""
+    for most in range(KINDS, len(labelled.labels.names) + 1):
+        images = commonest(labelled, most=most)
+        if len(images) >= LEAST:
+            return images
+    return labelled
 
 
 def _too_few(images: ImageSet) -> str:

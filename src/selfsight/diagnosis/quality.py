@@ -133,10 +133,13 @@ def better_or_worse(one: Sequence[Found], other: Sequence[Found]) -> dict[str, f
 
 def _sentence(one: Sequence[Found], other: Sequence[Found]) -> str:
     """Return what the measures say against the untrained twin, without adding them up."""
-    said: dict[str, list[str]] = {"Better": [], "Worse": [], "Not surely different": []}
+    ways = ("Better", "Worse", "Not surely different", "Not measured")
+    said: dict[str, list[str]] = {way: [] for way in ways}
     for place, (name, p) in enumerate(better_or_worse(one, other).items()):
         gain = MEASURES[place].gain
-        if not p <= 1 - LEVEL:
+        if math.isnan(p):
+            said["Not measured"].append(name)
+        elif p > 1 - LEVEL:
             said["Not surely different"].append(name)
         elif gain(one[place].interval.value) > gain(other[place].interval.value):
             said["Better"].append(name)

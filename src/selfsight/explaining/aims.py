@@ -207,7 +207,7 @@ def clusters_of(
             f"{len(features)} images make no clusters; give at least {FEWEST_FOR_CLUSTERS}"
         )
     directions = F.normalize(features, dim=1).cpu().numpy()
-    solver = KMeans(round(len(features) ** 0.5), n_init=3, random_state=seed)
+    solver = KMeans(round(len(features) ** 0.5), n_init=3, random_state=seed % 2**32)
     cluster = solver.fit_predict(directions)
     nearest = neighbours(features, rows, count=1)
     found = []

@@ -24,6 +24,7 @@ from selfsight.explaining.places import grid, pools_class_token, prefix_tokens
 from selfsight.explaining.targets import Target
 from selfsight.nets.encoder import Encoder, evaluating
 
+POOLS = ("token", "avg")
 Attentions = list[Float[Tensor, "batch heads tokens tokens"]]
 
 
@@ -50,7 +51,8 @@ class Attention:
 def attentions(encoder: Encoder, images: Images) -> Attentions:
     """Return the attention of every block, first block first; rows sum to 1.
 
-    Raises UserError for a network without attention between all its tokens.
+    Raises UserError for a network without attention between all its tokens in each of its blocks,
+    and for one that pools them neither by its class token nor by their mean.
     """
     layers = [
         part
@@ -62,7 +64,10 @@ def attentions(encoder: Encoder, images: Images) -> Attentions:
         encoder(images)
     patches = found[0].shape[-1] - prefix_tokens(encoder) if found else 0
     whole = {(len(images), patches + prefix_tokens(encoder))}
-    if not found or {(len(each), each.shape[-1]) for each in found} != whole:
+    blocks = len(getattr(encoder.network, "blocks", ()))
+    pools = getattr(encoder.network, "global_pool", "") in POOLS
+    attended = {(len(each), each.shape[-1]) for each in found}
+    if not pools or len(found) != blocks or attended != whole:
         raise UserError(
             f"encoder {encoder.name!r} is no plain vision transformer, so it has no attention "
             "maps; leave attention out of --maps"

@@ -101,8 +101,8 @@ def areas(
                 mixed = fill + mask * (image - fill)
                 rows = torch.zeros(len(mask), dtype=torch.int64)
                 scores.append(target.score(features_of(encoder, mixed), rows))
-            found.append(trapezoid(torch.cat(scores).double().reshape(-1, STEPS + 1)))
-    deletion, insertion = (torch.stack(found[first::2], dim=1).cpu() for first in (0, 1))
+            found.append(trapezoid(torch.cat(scores).cpu().double().reshape(-1, STEPS + 1)))
+    deletion, insertion = (torch.stack(found[first::2], dim=1) for first in (0, 1))
     return Areas(deletion, insertion)
 
 

@@ -154,5 +154,5 @@ def agreement(first: Maps, second: Maps, *, sizes: bool = True) -> Float[np.ndar
 
 def _sizes(values: Float[Tensor, "height width"], *, signed: bool) -> Float[np.ndarray, "pixels"]:
     sizes = values.abs() if signed else values
-    numbers: Float[np.ndarray, "pixels"] = sizes.double().flatten().cpu().numpy()
+    numbers: Float[np.ndarray, "pixels"] = sizes.cpu().double().flatten().numpy()
     return numbers

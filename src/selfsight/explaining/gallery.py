@@ -53,12 +53,18 @@ class Gallery:
 def asked_material(source: Source, question: Question) -> Material:
     """Return the images that a question is about. Raises UserError where they cannot answer it."""
     _check_others(question, source)
-    return material_of(
+    material = material_of(
         source,
         count=len(source) if source.alone else question.count,
         with_label=question.toward == "label",
         seed=question.seed,
     )
+    if question.against == "others" and not len(material.foil):
+        raise UserError(
+            "against others needs images besides the explained ones, and there are none; explain "
+            "fewer (count), or leave --against out"
+        )
+    return material
 
 
 def gallery_of(
@@ -183,13 +189,14 @@ def _subtracted(question: Question, material: Material) -> str:
 
 
 def _about(question: Question, source: Source, material: Material) -> dict[str, object]:
+    evenly = question.toward == "label" or bool((source.labels >= 0).all())
     shown, others = len(material.rows), len(material.bank) - len(material.rows)
     return {
         "source": source.title,
         "explained images": f"{shown}, all that were given"
         if source.alone
         else f"{shown} of {len(source):,}, drawn by the seed"
-        + (", evenly over the classes" if source.names else ""),
+        + (", evenly over the classes" if evenly else ""),
         "not square": cut_sentence(material) or "none",
         "other images": f"{others:,}, for neighbours, clusters, probes and what is subtracted",
         "subtracted": _subtracted(question, material),

@@ -46,11 +46,11 @@ class IntegratedGradients:
         baseline = plain_colour(encoder).expand_as(image)
         with evaluating(encoder), torch.no_grad():
             ends = encoder(torch.cat([image, baseline]))
-        begin, end = target.linear(ends, torch.zeros(2, dtype=torch.int64)).double().flip(0)
+        begin, end = target.linear(ends, torch.zeros(2, dtype=torch.int64)).cpu().double().flip(0)
         steps = self.steps
         while True:
             slopes = _mean_slope(encoder, image, baseline, target, steps)
-            values = (slopes * (image - baseline).double()[0]).sum(0)
+            values = (slopes * (image - baseline)[0].cpu().double()).sum(0)
             difference = end - begin
             error = (values.sum() - difference).abs() / difference.abs().clamp(min=1e-12)
             if error <= EXACT or 2 * steps > self.most_steps:
@@ -65,8 +65,11 @@ def _mean_slope(
     target: Target,
     steps: int,
 ) -> Float[Tensor, "channels height width"]:
-    """Return the target's mean gradient at the midpoints of `steps` stretches of the line."""
-    total = torch.zeros_like(image[0], dtype=torch.float64)
+    """Return the target's mean gradient at the midpoints of `steps` stretches of the line.
+
+    On the processor: not every device has doubles.
+    """
+    total = torch.zeros(image.shape[1:], dtype=torch.float64)
     for part in pieces(steps, image, pixels=DIFFERENTIATED):
         shares = (torch.tensor(part, dtype=image.dtype, device=image.device) + 0.5) / steps
         line = baseline + shares[:, None, None, None] * (image - baseline)
@@ -75,5 +78,5 @@ def _mean_slope(
             rows = torch.zeros(len(line), dtype=torch.int64, device=image.device)
             value = target.linear(encoder(line), rows).sum()
             (slopes,) = torch.autograd.grad(value, line)
-        total += slopes.double().sum(0)
+        total += slopes.cpu().double().sum(0)
     return total / steps

@@ -38,7 +38,9 @@ class Material:
 
 
 def material_of(source: Source, *, count: int, with_label: bool, seed: int) -> Material:
-    """Return the images to explain, chosen evenly over the classes by the seed, and their bank.
+    """Return the images to explain, drawn by the seed, and their bank.
+
+    They are drawn evenly over the classes where every image has one, or one is needed.
 
     with_label: explain labelled images only, and none that is the only one of its class. Raises
     UserError for a count below 1, and if there is no label where one is needed.
@@ -73,7 +75,7 @@ def _chosen(
         several = np.flatnonzero(np.bincount(labels[labels >= 0]) > 1)
         if len(several):  # if not, the probe will say so
             labels = np.where(np.isin(labels, several), labels, -1)
-    if labelled:
+    if with_label or bool((labels >= 0).all()):
         return even_sample(labels, count=count, seed=seed)
     return np.sort(np.random.default_rng(seed).permutation(len(labels))[:count])
 

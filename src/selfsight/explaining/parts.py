@@ -31,7 +31,7 @@ def parts_of(
         for part in pieces(len(images), images, pixels=LOOKED_AT):
             encoder(images[part.start : part.stop])
             found.append(as_map(encoder, recorded[name], images))
-    features = torch.cat(found).double()
+    features = torch.cat(found).cpu().double()
     rows = features.movedim(1, 3).flatten(0, 2)
     weights = principal(rows)
     places = (rows - rows.mean(0)) @ weights

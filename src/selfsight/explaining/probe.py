@@ -36,7 +36,7 @@ def fit_probe(
             "maps toward a label need labelled images of two or more classes besides the "
             "explained ones; put the images in one folder per class, or give --labels FILE.csv"
         )
-    numbers = features.double().cpu().numpy()[known]
+    numbers = features.cpu().double().numpy()[known]
     mean, deviation = numbers.mean(0), numbers.std(0)
     scale = 1 / np.where(deviation <= 1e-6 * np.abs(mean), np.inf, deviation)
     with warnings.catch_warnings():

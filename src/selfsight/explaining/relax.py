@@ -50,7 +50,7 @@ class Relax:
                 hidden = fill + masks[:, None] * (image - fill)
                 rows = torch.full((len(part),), row, device=images.device)
                 scores = target.score(features_of(encoder, hidden), rows)
-                sums[:, row] += moments(masks, scores).cpu()
+                sums[:, row] += moments(masks, scores)
         values, uncertainty = weighed(sums)
         return Maps(values.to(images), signed=False, extras={"uncertainty": uncertainty.to(images)})
 
@@ -59,8 +59,9 @@ def moments(
     masks: Float[Tensor, "masks height width"], scores: Float[Tensor, "masks"]
 ) -> Float[Tensor, "3 height width"]:
     """Return the sums over the masks of M, M s and M s^2, in double precision."""
-    powers = torch.stack([scores.double() ** power for power in range(3)])
-    return torch.einsum("pm,mhw->phw", powers, masks.double())
+    scores, masks = scores.cpu().double(), masks.cpu().double()  # not every device has doubles
+    powers = torch.stack([scores**power for power in range(3)])
+    return torch.einsum("pm,mhw->phw", powers, masks)
 
 
 def weighed(

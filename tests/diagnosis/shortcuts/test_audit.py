@@ -38,6 +38,9 @@ def test_where_form_is_the_class_it_does_not() -> None:
     assert not any(one.alarm for one in audit.operations)
     finding = audit_finding([], audit)
     assert finding.word == "views keep the label" and "No operation" in finding.sentence
+    unsure = replace(audit.operations[0], destroyed=0.9, p=0.2)
+    finding = audit_finding([], replace(audit, operations=(unsure, *audit.operations[1:])))
+    assert (finding.word, finding.tone) == ("not sure", "neutral")
 
 
 def test_a_rare_class_that_an_operation_destroys_raises_the_alarm() -> None:

@@ -12,7 +12,7 @@ from selfsight.data.images import ImageSet, Labels, quiet
 from selfsight.diagnosis.finding import Finding
 from selfsight.diagnosis.shortcuts.cues import Cue
 from selfsight.diagnosis.shortcuts.design import Design, Seen
-from selfsight.diagnosis.shortcuts.identity import identity
+from selfsight.diagnosis.shortcuts.identity import identity, nearer
 from selfsight.diagnosis.shortcuts.planted import BLIND, READER, corrected, measure_cues
 from selfsight.diagnosis.shortcuts.planted_finding import planted_finding
 from selfsight.diagnosis.shortcuts.small_network import small_network
@@ -84,7 +84,7 @@ def test_a_network_trained_on_the_cue_is_the_positive_control() -> None:
     assert control.reliance is not None and control.reliance.p < 0.01
     finding = planted_finding(found, example=TEST.batch(np.arange(1))[0])
     assert finding.word == "no reliance" and finding.tone == "good"
-    assert "no answer follows a cue beyond chance" in finding.sentence
+    assert "no answer surely follows a cue beyond chance" in finding.sentence
 
 
 def test_without_a_control_that_follows_nothing_is_claimed() -> None:
@@ -116,8 +116,34 @@ def test_p_values_are_corrected_over_the_cues() -> None:
 
 def test_a_cue_that_both_views_share_becomes_identity() -> None:
     found = identity(_colour, TINT, TEST, seed=0)
-    assert found.shared > found.unrelated and found.p < 0.01
+    assert found.shared > found.exchanged and found.p < 0.01
     assert identity(middle, Cue("tint", 4, strength=0.0), TEST, seed=0).gain.value == 0
+
+
+def test_where_a_cue_is_exchanged_it_stands_for_no_image_whichever_it_comes_from() -> None:
+    one, other = nearer(_colour, TINT, TEST, turns=(1, 2), seed=0)
+    assert abs(np.mean(one) - np.mean(other)) < 0.05
+    own, _ = nearer(_colour, TINT, TEST, turns=(0, 1), seed=0)
+    assert np.mean(own) > np.mean(one) + 0.1
+    assert own.min() >= 0 and own.max() <= 1
+
+
+def test_the_control_is_held_to_the_bar_of_the_encoder() -> None:
+    """A control that follows one of six cues with p of 0.03 does not surely follow it."""
+    cues = [MARK, *(Cue(name, 4, strength=0.0) for name in ("tint", "border"))]
+    found = measure_cues({"middle": middle}, cues, train=TRAIN, test=TEST, reader=None, seed=0)
+    blind = [replace(one, encoder=READER) for one in found if one.encoder == BLIND]
+    weak = [
+        replace(one, reliance=one.reliance and replace(one.reliance, p=p))
+        for one, p in zip(blind, (0.03, 1.0, 1.0), strict=True)
+    ]
+    strong = [
+        replace(one, reliance=one.reliance and replace(one.reliance, p=p))
+        for one, p in zip(blind, (0.01, 1.0, 1.0), strict=True)
+    ]
+    example = TEST.batch(np.arange(1))[0]
+    assert planted_finding([*found, *weak], example=example).tone == "neutral"
+    assert planted_finding([*found, *strong], example=example).tone == "good"
 
 
 def test_no_two_views_and_no_two_sets_share_their_noise() -> None:
@@ -126,8 +152,8 @@ def test_no_two_views_and_no_two_sets_share_their_noise() -> None:
         return np.sign(flat - np.roll(flat, 1, axis=1)).astype(np.float32)
 
     grey = replace(TEST, pixels=np.full_like(TEST.pixels[:], 127))  # nothing but the noise
-    found = identity(pattern, Cue("sensor noise", 4), grey, seed=0)
-    assert found.shared < 0.1 and found.unrelated < 0.1
+    shared, exchanged = nearer(pattern, Cue("sensor noise", 4), grey, turns=(0, 1), seed=0)
+    assert 0.4 < np.mean(shared) < 0.6 and 0.4 < np.mean(exchanged) < 0.6  # no better than chance
     design = Design.of(Cue("sensor noise", 4), grey, grey, seed=0)
     seen = Seen.of(pattern, design, what="", progress=quiet)
     alike = (seen.train_free == seen.test_free).mean(axis=1)

@@ -42,8 +42,8 @@ def test_who_sees_the_cue_relies_more_and_is_named() -> None:
     assert (seen[0].pixels[:] == seen[1].pixels[:]).all()  # both learn from the same pixels
     assert (seen[0].labels.index == TRAIN.labels.index).all()
     finding = twin_finding(twins)
-    assert finding.word == "with labels more"
-    assert "trained with labels relies more on the cue" in finding.sentence
+    assert finding.word == "with labels more, here"
+    assert "trained with labels followed, of these two, more often the cue" in finding.sentence
     assert "another may differ" in finding.sentence
     assert [row.name for row in finding.tables[0].rows] == ["with labels", "without labels"]
 

@@ -40,8 +40,8 @@ def audit_finding(overlaps: Sequence[Overlap], audit: Audit | None) -> Finding:
         )
     else:
         parts.append(
-            f"No operation by itself destroys {percent(DESTROYED)} or more of the label that is "
-            "read from untouched images."
+            f"No operation by itself surely destroys {percent(DESTROYED)} or more of the label "
+            "that is read from untouched images; all together were not tried."
         )
     return Finding(
         name=NAME,
@@ -67,6 +67,8 @@ def _word(overlaps: Sequence[Overlap], audit: Audit | None) -> tuple[str, Tone]:
         return "views often apart", "doubtful"
     if audit is None or audit.whole.p > LEVEL:
         return "views share content" if overlaps else "single views", "neutral"
+    if any(one.destroyed >= DESTROYED for one in audit.operations):
+        return "not sure", "neutral"
     return "views keep the label", "good"
 
 

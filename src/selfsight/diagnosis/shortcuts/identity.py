@@ -2,18 +2,20 @@
 
 A contrastive encoder learns to find an image's other view among all others; a cue that both views
 share makes that easy without any content. So two light views of each image are made, the cue is
-planted after that, and the other view is looked for by cosine among all: once with both views of an
-image carrying its own number, once with numbers that have nothing to do with one another. The gain
-of the first over the second is what the cue adds to identity; p is from a sign-flip test.
+planted after that, and it is asked how often the other view is nearer, by cosine, than another
+image's view: once with both views of an image carrying its own number, once with cues exchanged, so
+that the other view carries another image's. The gain of the first over the second is how far the
+cue stands for the image; p is from a sign-flip test.
 
 The design is that of instance-unique bits shared by views (Chen, Luo and Li, 2020, arXiv
 2011.02803), asked of an encoder that is already trained.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 
 from selfsight.data.images import ImageSet, quiet
 from selfsight.diagnosis.shortcuts import ties
@@ -31,15 +33,19 @@ AREA = (0.5, 1.0)  # of a view
 Pixels = UInt8[np.ndarray, "images 3 side side"]
 Features = Float32[np.ndarray, "images dim"]
 Numbers = Int64[np.ndarray, "images"]
+Shares = Float64[np.ndarray, "images"]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How often an image's other view is found among all, in [0, 1]."""
+    """How often an image's other view is nearer than that of another image, in [0, 1].
+
+    1: nearer than all; 1/2: by chance.
+    """
 
     shared: float  # both views carry the image's number
-    unrelated: float  # each view carries a number of its own
-    gain: Interval  # shared - unrelated
+    exchanged: float  # the other view carries another image's
+    gain: Interval  # shared - exchanged
     p: float  # of a gain above 0, not corrected for other tests
     images: int
 
@@ -48,10 +54,34 @@ def identity(
     encode: Encode, cue: Cue, images: ImageSet, *, seed: int, progress: Progress = quiet
 ) -> Identity:
     """Return what a cue adds to finding an image's other view; at most MOST images are used."""
+    shared, exchanged = nearer(encode, cue, images, turns=(0, 1), seed=seed, progress=progress)
+    gains = shared - exchanged
+    return Identity(
+        shared=float(shared.mean()),
+        exchanged=float(exchanged.mean()),
+        gain=mean_interval(gains, seed=seed),
+        p=sign_flip(gains, seed=seed),
+        images=len(gains),
+    )
+
+
+def nearer(
+    encode: Encode,
+    cue: Cue,
+    images: ImageSet,
+    *,
+    turns: Sequence[int],
+    seed: int,
+    progress: Progress = quiet,
+) -> list[Shares]:
+    """Return, for each turn, the share of other images from which each other view lies farther.
+
+    The first view of an image carries its own number, the other one that of the image `turn` places
+    before it: 0 is its own.
+    """
     images = images.part(np.arange(min(MOST, len(images))))
     many = replace(cue, kinds=max(2, len(images)))
     own = ties.to_instance(len(images), seed=seed)
-    other = np.roll(own, 1)
     crop = Augmentation(images.pixels.shape[-1], area=AREA)
 
     def features(numbers: Numbers, *, view: int) -> Features:
@@ -64,26 +94,20 @@ def identity(
         return shown(encode, images, planted, what=f"{cue.name}: views", progress=progress)
 
     first = features(own, view=0)
-    hits = {
-        name: _found(first, features(numbers, view=1)).astype(np.float64)
-        for name, numbers in (("shared", own), ("unrelated", other))
-    }
-    gains = hits["shared"] - hits["unrelated"]
-    return Identity(
-        shared=float(hits["shared"].mean()),
-        unrelated=float(hits["unrelated"].mean()),
-        gain=mean_interval(gains, seed=seed),
-        p=sign_flip(gains, seed=seed),
-        images=len(images),
-    )
+    return [_nearer(first, features(np.roll(own, turn), view=1)) for turn in turns]
 
 
-def _found(first: Features, second: Features) -> Bool[np.ndarray, "images"]:
-    """Return whether each second view's nearest first view, by cosine, is of its own image."""
+def _nearer(first: Features, second: Features) -> Shares:
+    """Return the share of other images' first views that are less like each second view, by cosine.
+
+    Equal ones count half. It is NaN of a single image.
+    """
     one, other = (
         rows / np.maximum(1e-12, np.linalg.norm(rows, axis=1, keepdims=True))
-        for rows in (first, second)
+        for rows in (first.astype(np.float64), second.astype(np.float64))
     )
-    nearest = (other @ one.T).argmax(axis=1)
-    found: Bool[np.ndarray, "images"] = nearest == np.arange(len(nearest))
-    return found
+    cosines = other @ one.T
+    own = cosines.diagonal()[:, None]
+    less, equal = (cosines < own).sum(axis=1), (cosines == own).sum(axis=1) - 1
+    shares: Shares = (less + equal / 2) / np.float64(len(own) - 1)
+    return shares

@@ -57,7 +57,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Nuisance:
-    """What is known of a trait; None where it was not or could not be measured, with the reason."""
+    """What is known of a trait; None where it was not or could not be measured, with the reason.
+
+    Nor is `shown` measured where nearly every class has one kind of the trait.
+    """
 
     trait: Trait
     leak: Leak | None
@@ -168,6 +171,16 @@ def _given_away(answers: Rows, truth: Rows) -> list[int]:
     return best[:MOST_NAMED] if most > 0 else []
 
 
+def _told_by_class(truth: Rows, classes: Rows) -> bool:
+    """Return whether fewer than FEWEST images are of a class that has two kinds of the trait."""
+    mixed = [
+        int((classes == label).sum())
+        for label in np.unique(classes)
+        if len(np.unique(truth[classes == label])) > 1
+    ]
+    return sum(mixed) < FEWEST
+
+
 def _shown(
     kinds: Binned,
     features: tuple[Features, Features],
@@ -181,6 +194,8 @@ def _shown(
     training, test = training[known[training]], test[known[test]]
     truth = kinds.kinds[test]
     if len(test) < FEWEST or len(np.unique(truth)) < 2:
+        return None
+    if _told_by_class(truth, labels.index[test]):
         return None
     readings, rights = [], []
     for rows in features:

@@ -70,7 +70,7 @@ def leak_sentence(one: Nuisance, *, of: int) -> str:
             f"{percent(one.shown.untrained.accuracy.value)} from the untrained encoder."
         )
     elif one.shown:
-        seen = " Features tell no more of it than the class does."
+        seen = " Features tell not surely more of it than the class does."
     return (
         f"{one.trait.name[0].upper()}{one.trait.name[1:]} tells the class: from it alone held-out "
         f"images are put in their class with a balanced accuracy of "
@@ -96,6 +96,8 @@ def _word(found: Sequence[Nuisance], leaking: Sequence[Nuisance]) -> tuple[str, 
         return "leak", "bad"
     if leaking:
         return "looks tell the class", "doubtful"
+    if any(one.leak.reading.share >= WORTH for one in found if one.leak):
+        return "not sure", "neutral"
     return ("no leak", "good") if _tested(found) else ("no labels", "neutral")
 
 
@@ -104,8 +106,8 @@ def _nothing(found: Sequence[Nuisance]) -> str:
     if tested:
         hardly = [one.trait.name for one in found if one.leak and one.leak.p <= LEVEL]
         return (
-            f"None of {tested} traits of the images tells the class by itself by {WORTH:.0%} or "
-            f"more of the way from chance to certainty{_but(hardly)}."
+            f"None of {tested} traits of the images surely tells the class by itself by "
+            f"{WORTH:.0%} or more of the way from chance to certainty{_but(hardly)}."
         )
     return "Without labels it cannot be asked whether files give the class away."
 

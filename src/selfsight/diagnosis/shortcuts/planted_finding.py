@@ -65,7 +65,7 @@ def _tone(name: str, tests: Sequence[CueTest], p: Corrected, more: Beyond | None
         own = more is None or more.sure
         return "bad" if own and test.reliance.excess >= MOSTLY else "doubtful"
     control = by_encoder.get(READER)
-    seen = control is not None and control.reliance is not None and control.reliance.p <= LEVEL
+    seen = control is not None and relies(corrected(tests, READER)[name])
     return "good" if seen else "neutral"
 
 
@@ -112,7 +112,7 @@ def _sentence(
         )
         parts += _against_untrained(following, more)
     elif any(test.reliance for test in own.values()):
-        parts.append("Where cue and label conflict, no answer follows a cue beyond chance.")
+        parts.append("Where cue and label conflict, no answer surely follows a cue beyond chance.")
     unseen = [name for name, tone in tones.items() if tone == "neutral"]
     if unseen and any(test.reliance for test in own.values()):
         parts.append(
@@ -121,7 +121,8 @@ def _sentence(
     same = [name for name in own if (p_values[name].identity or 1.0) <= LEVEL]
     if same:
         parts.append(
-            f"Sharing the {joined(same, last='or')} makes two views of an image easier to find."
+            f"Two views of an image are nearer where they share the {joined(same, last='or')} than "
+            "where it is exchanged with another image's."
         )
     return " ".join(parts)
 

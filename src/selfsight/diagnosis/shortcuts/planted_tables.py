@@ -117,19 +117,20 @@ def _identity(found: ByCue, p_values: Mapping[str, Corrected]) -> Table:
     for cue, tests in found.items():
         one = next(iter(tests.values())).identity
         if one is not None:
-            cells = (one.shared, one.unrelated, one.gain, p_values[cue].identity)
+            cells = (one.shared, one.exchanged, one.gain, p_values[cue].identity)
             rows.append(Row(cue, cells))
     return Table(
         "identity",
-        "How often an image's other view is found among all",
+        "How often an image's other view is nearer than another image's",
         (
             Column("shared cue", "share", drawn=True, about="both views carry the image's own"),
-            Column("unrelated", "share", drawn=True, about="each view carries another"),
+            Column("exchanged", "share", drawn=True, about="it carries another image's"),
             Column("gain", "points"),
             Column("p", "p"),
         ),
         tuple(rows),
-        "By cosine; p from a sign-flip test, corrected over the cues.",
+        "By cosine, over all other images; a half is chance. p from a sign-flip test, corrected "
+        "over the cues.",
         "cue",
     )
 

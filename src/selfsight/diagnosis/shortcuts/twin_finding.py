@@ -32,8 +32,9 @@ def twin_finding(twins: Twins) -> Finding:
         if twins.seeds > 1
         else "For one training each; another may differ"
     )
+    relied = "relies more on" if twins.seeds > 1 else "followed, of these two, more often"
     sentence = (
-        f"The network trained {more.name} relies more on the cue: {numbers}. {scope}."
+        f"The network trained {more.name} {relied} the cue: {numbers}. {scope}."
         if certain
         else f"Neither network surely relies more on the cue than the other. Of the one trained "
         f"{more.name}: {numbers}. {scope}."
@@ -41,7 +42,9 @@ def twin_finding(twins: Twins) -> Finding:
     return Finding(
         name=NAME,
         title=TITLE,
-        word=f"{more.name} more" if certain else "no difference",
+        word=(f"{more.name} more" + ("" if twins.seeds > 1 else ", here"))
+        if certain
+        else "no difference",
         tone="neutral",
         sentence=sentence,
         tables=(_table(twins),),
