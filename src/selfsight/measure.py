@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from selfsight.data.images import ImageSet, check_apart, check_cache, open_images
+from selfsight.data.images import ImageSet
 from selfsight.data.splits import stratified_sample
 from selfsight.display import Display
-from selfsight.errors import UserError
 from selfsight.evaluation.embed import Embeddings, Encode, embed, encoder_function
 from selfsight.evaluation.evidence import Evidence, measure
 from selfsight.evaluation.pixels import pixel_features
-from selfsight.material import same_classes
+from selfsight.labelled import labelled_pair
 from selfsight.nets.encoder import Encoder, build_encoder
 
 NOTHING: Mapping[str, Encode] = {}
@@ -67,27 +66,22 @@ def evidence_between(
     train: str,
     test: str,
     labels: str,
+    test_labels: str,
     seed: int,
     cache: Path,
     device: str,
     display: Display,
 ) -> Evidence:
     """Return the evidence from two folders (or named sets) with labels; all their images count."""
-    check_apart(train, test, means="the test part")
-    check_cache(cache, train, test)
-    sets = [
-        open_images(
-            source, size=encoder.image_size, labels=labels, cache=cache, progress=display.phase
-        )
-        for source in (train, test)
-    ]
-    for images in sets:
-        if not (images.labels.index >= 0).any():
-            raise UserError(
-                f"{images.root} has no labels; put the images in one folder per class, two or "
-                "more in each as a rule, or give --labels FILE.csv"
-            )
-    train_images, test_images = same_classes(*sets)
+    train_images, test_images = labelled_pair(
+        train,
+        test,
+        size=encoder.image_size,
+        labels=labels,
+        test_labels=test_labels,
+        cache=cache,
+        progress=display.phase,
+    )
     found = evidence_for(
         encoder,
         train=train_images,
@@ -97,8 +91,7 @@ def evidence_between(
         device=device,
         progress=display.phase,
     )
-    if found is None:
-        raise UserError(f"{train} has one class only; measuring needs at least two")
+    assert found is not None  # both have labels, the first of two classes
     return found
 
 

@@ -16,6 +16,7 @@ from selfsight.assessment import assess as module
 from selfsight.assessment.printing import lines_of
 from selfsight.cli import main
 from selfsight.errors import Interrupted, UserError
+from selfsight.evaluation.repeats import Repeats
 
 ARMS = {
     ("encoder", "knn"),
@@ -118,6 +119,71 @@ def test_the_lists_give_the_same_numbers_again(place, whole):
     )
     expected = rows_of(whole)[("encoder", "linear")]["points"][1]["by_seed"][0]
     assert quick.row("encoder").linear.accuracy.value == pytest.approx(expected)
+
+
+def test_a_list_and_class_folders_to_test_on_give_the_same_numbers_again(place, whole):
+    table = place / "whole" / "subsets" / "main-4-per-class-seed-0.csv"
+    found = assess(
+        place, "listed", labels=table, test_labels="auto", labels_per_class="all", seeds=1,
+        protocols="linear", against="pixels",
+    )  # fmt: skip
+    expected = rows_of(whole)[("encoder", "linear")]["points"][1]["by_seed"][0]
+    assert rows_of(found)[("encoder", "linear")]["points"][0]["by_seed"] == [expected]
+    with pytest.raises(UserError, match=r"which is an image of .*train and one of .*test") as told:
+        assess(place, "unclear", labels=table, labels_per_class="all", seeds=1)
+    assert "--test-labels" in str(told.value) and "\n" not in str(told.value)
+    assert not (place / "unclear").exists()
+
+
+def test_a_folder_for_every_image_is_a_class_where_labels_are_asked_for(place):
+    lonely = place / "lonely"
+    for name in NAMES:
+        (lonely / name).mkdir(parents=True)
+        shutil.copy(place / "train" / name / "00.png", lonely / name)
+    found = assess(
+        place, "one-each", train=lonely, labels_per_class="all", seeds=1, protocols="knn",
+        against="pixels",
+    )  # fmt: skip
+    assert [amount["labels"] for amount in found["tasks"][0]["amounts"]] == [3]
+
+
+def test_nothing_is_written_among_the_images(place):
+    with pytest.raises(UserError, match="lies in the image folder"):
+        assess(place, "train/across/e")
+
+
+def test_other_pixels_under_the_same_names_are_not_mixed_in(place, whole):
+    shutil.copytree(place / "train", place / "changed")
+    asked = {"train": place / "changed", "labels_per_class": "1", "seeds": 1, "protocols": "knn"}
+    assess(place, "pixels", against="pixels", **asked)
+    shutil.copy(place / "test" / "across" / "00.png", place / "changed" / "across" / "00.png")
+    with pytest.raises(UserError, match="begun with images"):
+        assess(place, "pixels", against="pixels", **asked)
+
+
+def test_test_images_that_were_trained_on_do_not_carry_the_sentence_alone(place, monkeypatch):
+    copied = place / "copied"
+    shutil.copytree(place / "test", copied)
+    found = assess(
+        place, "copies", train=place / "test", test=copied, labels_per_class="all", seeds=1,
+        protocols="knn", against="pixels",
+    )  # fmt: skip
+    assert found["tasks"][0]["repeats"]["repeats"] == 27  # all of them: nothing is left to say
+    assert "Without the" not in found["sentence"]
+    sentences = iter(["Pretraining helped: so.", "Pretraining did not help: not so."])
+    monkeypatch.setattr("selfsight.assessment.summary.closing", lambda *_, **__: next(sentences))
+    monkeypatch.setattr(module, "find_repeats", _one_repeat)
+    found = assess(
+        place, "one-copy", labels_per_class="all", seeds=1, protocols="knn", against="pixels"
+    )
+    assert found["sentence"] == (
+        "Pretraining helped: so. Without the test image that has a near copy among the training "
+        "images: pretraining did not help: not so."
+    )
+
+
+def _one_repeat(train: Any, test: Any, *, progress: Any) -> Repeats:
+    return Repeats(len(test), np.array([3]), np.array([0]), np.array([1.0], np.float32))
 
 
 def test_other_test_labels_change_no_setting_that_was_chosen(place, whole):
@@ -238,7 +304,8 @@ def test_the_page_and_the_lines_say_everything(place, whole):
     for text in (page, lines):
         for part in ("training from scratch", "encoder, linear probe"):
             assert part in text
-        assert "not within this data" in text or "at about" in text
+        ways = ("not within this data", "at about", "from the fewest labels")
+        assert any(way in text for way in ways)
         assert whole["sentence"].split(": ", 1)[1][1:] in text
         assert "near copy" in text or "None of the 27 test images" in text
     for part in ("AdamW", "Hungarian", "L-BFGS", "exp(cosine / temperature)", "Student"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from selfsight.evaluation.difference import NORMAL, accuracy_over, difference_over
+from selfsight.evaluation.difference import accuracy_over, difference_over, reach_over_images
 
 
 def drawn(rng: np.random.Generator, *, seeds: int, images: int, gain: float) -> np.ndarray:
@@ -29,13 +29,23 @@ def test_with_one_seed_the_interval_is_that_of_the_images():
     found = accuracy_over(correct)
     share = correct.mean()
     assert np.isnan(found.deviation)
-    assert found.high - found.mean == pytest.approx(NORMAL * np.sqrt(share * (1 - share) / 400))
+    reach = 1.96 * np.sqrt(share * (1 - share) / 400)
+    assert found.high - found.mean == pytest.approx(reach, rel=0.03)
+
+
+@pytest.mark.parametrize("images", [1, 2, 4])
+def test_a_few_images_that_agree_are_not_sure(images):
+    first, second = np.ones((2, images), bool), np.zeros((2, images), bool)
+    assert difference_over(first, second).low < 0
+    assert reach_over_images(np.ones(images)) > 1
+    assert reach_over_images(np.ones(100)) < 0.05  # a hundred are
 
 
 def test_an_arm_does_not_differ_from_itself():
     same = np.random.default_rng(0).random((3, 40)) < 0.5
     found = difference_over(same, same)
-    assert (found.mean, found.low, found.high, found.deviation) == (0, 0, 0, 0)
+    assert (found.mean, found.deviation) == (0, 0)
+    assert found.low == -found.high < 0
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 5])

@@ -8,7 +8,6 @@ from selfsight.data.labels import Labels
 from selfsight.evaluation.layers import (
     best_layer,
     embed_layers,
-    layer_lines,
     layers_to_json,
     probe_layers,
 )
@@ -44,7 +43,6 @@ def test_every_layer_is_probed_in_order_and_the_informative_one_is_best() -> Non
     ]
     assert found[1].accuracy.value > 0.95 > 0.6 > found[0].accuracy.value
     assert best_layer(found).name == "bright"
-    assert "best, by training labels" in layer_lines(found)[2]
     assert [row["best"] for row in layers_to_json(found)] == [False, True, False]
 
 

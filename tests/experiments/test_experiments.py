@@ -1,5 +1,6 @@
 """Real comparisons and studies, from the command line's words to the page."""
 
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -93,6 +94,13 @@ def test_a_stopped_comparison_goes_on_within_the_run_and_ends_the_same(
         assert not (out / "runs" / "rotation-0" / "report.html").exists()
         with pytest.raises(UserError, match="holds another experiment"):
             selfsight.compare(folder, seeds=1, **words)
+        extra = folder / "dark" / "new.png"
+        shutil.copy(folder / "dark" / "0.png", extra)
+        try:
+            with pytest.raises(UserError, match="have changed since the experiment was begun"):
+                selfsight.compare(folder, seeds=1, resume=True, **words)
+        finally:
+            extra.unlink()
         selfsight.compare(folder, seeds=1, resume=True, **words)
     assert seen == [1, 2, 3, 1, 2, 3]  # nothing was done twice
     one, other = (weights(path / "runs" / "rotation-0") for path in (out, compared.path))

@@ -65,11 +65,19 @@ def test_a_given_setting_reaches_the_methods_that_have_it() -> None:
         (("simclr.minutes", "10"), "minutes must be the same for all"),
         (("simclr.method", "byol"), "method must be the same for all"),
         (("byol.seed", "7"), "seed must be the same for all"),
+        (("byol.data", "0.1"), "data must be the same for all"),
+        (("byol.threads", "1"), "threads must be the same for all"),
     ],
 )
 def test_a_given_setting_that_changes_nothing_is_a_mistake(given, message) -> None:
     with pytest.raises(UserError, match=message):
         check_given([given], names=["simclr", "byol"])
+
+
+@pytest.mark.parametrize("place", ["temperature", "simclr.temperature"])
+def test_what_a_study_varies_cannot_be_given_beside_it(place) -> None:
+    with pytest.raises(UserError, match="no effect beside --vary temperature"):
+        check_given([(place, "0.9")], names=["simclr"], vary="temperature")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ def test_an_arm_with_other_seeds_is_not_ahead_of_one_that_beats_it_where_both_ar
     assert found.word != "simclr leads"
     assert "ahead of" not in found.sentence
     assert "In the seeds that both have, it is behind byol (-10.0 points" in found.sentence
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "ahead, in the seeds of both" in page and '<td class="call">behind' not in page
 
 
 def test_different_backbones_are_told(tmp_path) -> None:
@@ -78,7 +80,24 @@ def test_different_backbones_are_told(tmp_path) -> None:
         )
     found = write_results(tmp_path / "two", plan)
     assert "only methods are compared: simclr has convnet and mae has vit_tiny." in found.sentence
-    assert "encoder convnet, vit_tiny" in (tmp_path / "two/report.html").read_text("utf-8")
+    page = (tmp_path / "two/report.html").read_text("utf-8")
+    assert "encoder convnet, vit_tiny" in page
+    for text in (page, "\n".join(found.table())):
+        assert "untrained convnet" in text and "untrained vit_tiny" in text
+
+
+def test_what_one_arm_has_otherwise_stands_on_the_page(tmp_path) -> None:
+    arms = tuple(
+        Arm(name, replace(SHARED, method=name, batch=batch), {})
+        for name, batch in (("simclr", 32), ("byol", 64))
+    )
+    plan = Plan("comparison", "photos", 1, "", ("minutes", 1.0), arms)
+    for arm in arms:
+        made_up_run(run_folder(tmp_path, arm, 0), arm.settings, accuracy=0.5, word="learned")
+    write_results(tmp_path, plan)
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert content["differing"] == {"simclr": {"batch": 32}, "byol": {"batch": 64}}
+    assert "batch 32, 64" in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_a_steady_difference_smaller_than_the_test_images_show_is_not_called(tmp_path) -> None:

@@ -31,7 +31,6 @@ from selfsight.nets.encoder import Encoder
 from selfsight.places import vacant
 
 PLAN = "plan.json"
-SAMPLED, AT_ONCE = 2000, 200  # images
 
 
 class Folder:
@@ -62,7 +61,10 @@ class Folder:
         return self.path / name
 
     def keep_subset(self, name: str, images: ImageSet) -> None:
-        """Write the paths and labels of some images as a table that `--labels` takes."""
+        """Write the paths and labels of some images as a table: `--labels` takes it.
+
+        Beside it `--test-labels` says where the labels of the test images are.
+        """
         target = f"subsets/{name}.csv"
         if (self.path / target).is_file():
             return
@@ -89,10 +91,6 @@ class Folder:
     def record(self, cell: Cell) -> dict[str, Any] | None:
         """Return the line of a finished cell, or None."""
         return self._done.get(cell.key)
-
-    def records(self) -> list[dict[str, Any]]:
-        """Return the lines of all finished cells."""
-        return list(self._done.values())
 
     def predictions(self, cell: Cell) -> Int64[np.ndarray, "images"]:
         """Return what a finished cell answered for each labelled test image."""
@@ -147,22 +145,6 @@ def fingerprint(encoder: Encoder) -> str:
     for name, values in sorted(encoder.state_dict().items()):
         found.update(name.encode())
         found.update(values.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()[:16]
-
-
-def fingerprint_of_images(images: ImageSet) -> str:
-    """Return a short text that tells these images and labels from others.
-
-    By path and class, and by the pixels of at most SAMPLED images.
-    """
-    found = hashlib.sha256()
-    names = images.labels.names
-    for path, label in zip(images.paths, images.labels.index.tolist(), strict=True):
-        text = f"{path}\0{names[label] if label >= 0 else ''}\n"
-        found.update(text.encode("utf-8", "surrogateescape"))
-    rows = np.unique(np.linspace(0, len(images) - 1, SAMPLED).astype(np.int64))
-    for part in np.array_split(rows, max(1, len(rows) // AT_ONCE)):
-        found.update(np.ascontiguousarray(images.batch(part)).tobytes())
     return found.hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from selfsight import __version__
 from selfsight.assessment.arms import Arm, arms_for
-from selfsight.assessment.folder import Folder, fingerprint, fingerprint_of_images
+from selfsight.assessment.folder import Folder, fingerprint
 from selfsight.assessment.images import TaskImages
 from selfsight.assessment.plan import Amount, Cell, Plan, cells_of, distinct
 from selfsight.data.images import ImageSet
@@ -59,8 +59,8 @@ def open_assessment(
     """
     arms = arms_for(encoder, against=plan.against, seed=plan.seeds[0], device=device)
     tasks = {
-        name: TaskImages(name, train, test, plan.labels, cache, progress)
-        for name, train, test in plan.tasks
+        name: TaskImages(name, train, test, *told, cache, progress)
+        for (name, train, test), told in zip(plan.tasks, plan.labels_of_tasks, strict=False)
     }
     sets = {name: task.at(encoder.image_size) for name, task in tasks.items()}
     content = plan.to_json() | {
@@ -71,7 +71,7 @@ def open_assessment(
             if arm.network is not None
         },
         "images": {
-            f"{name}, {part}": fingerprint_of_images(images)
+            f"{name}, {part}": images.fingerprint()
             for name, pair in sets.items()
             for part, images in zip(("train", "test"), pair, strict=True)
         },

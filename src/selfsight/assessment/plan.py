@@ -52,6 +52,7 @@ class Plan:
     test: str
     transfer: tuple[str, ...]
     labels: str
+    test_labels: str
     amounts: tuple[Amount, ...]
     against: tuple[str, ...]
     protocols: tuple[str, ...]
@@ -64,6 +65,11 @@ class Plan:
         """Return name, training and test images of every task."""
         main = ("main", self.train, self.test)
         return (main, ("transfer", *self.transfer)) if self.transfer else (main,)  # type: ignore[return-value]
+
+    @property
+    def labels_of_tasks(self) -> tuple[tuple[str, str], ...]:
+        """Return where the labels of both parts of every task are: of a transfer, in folders."""
+        return (self.labels, self.test_labels), ("auto", "auto")
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""

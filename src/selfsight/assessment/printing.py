@@ -60,6 +60,8 @@ def _overtaken(found: Mapping[str, Any]) -> str:
     if where is None:
         return f"{found['second']} overtakes {found['first']}: not within this data"
     sure = "" if where["surely"] else ", but within the spread"
+    if where["from the first"]:
+        return f"{found['second']} leads {found['first']} from the fewest labels measured on{sure}"
     return (
         f"{found['second']} overtakes {found['first']} at about {where['labels']:,.0f} labels{sure}"
     )

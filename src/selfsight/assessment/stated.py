@@ -36,8 +36,9 @@ def stated(assessment: Assessment) -> dict[str, Any]:
         "retrieval": protocols.RETRIEVAL,
         "spread": "standard deviation over seeds",
         "interval": "95 %; of differences paired by seed and test image: Student's t over seeds "
-        "and the normal interval over test images, as the root of the sum of their squares; the "
-        "luck of the pretraining run is not in it; not corrected for the number of differences",
+        "and over test images (and four made-up ones, two a step above and two below), as the root "
+        "of the sum of their squares; the luck of the pretraining run and that of the one "
+        "untrained encoder are not in it; not corrected for the number of differences",
         "balanced accuracy": "mean over classes of the share read right",
         "overtaking": "the number of labels where training from scratch comes to lead for good, on "
         "a line between two amounts over the logarithm",

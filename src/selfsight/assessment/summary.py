@@ -60,10 +60,16 @@ def _task(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> dict[
     }
     labels = [_labels(assessment, task, amount) for amount in amounts]
     found = contrasts(correct, labels)
-    protocol = main_protocol(assessment.plan.protocols)
+    protocol, seeds = main_protocol(assessment.plan.protocols), len(assessment.plan.seeds)
+    sentence = closing(found, protocol=protocol, seeds=seeds)
+    repeats = _noted(assessment, task, "images", "repeats")
+    fresh = np.delete(np.arange(len(test)), repeats["rows"])
+    fresh_sentence = ""
+    if 0 < len(fresh) < len(test):
+        without = {way: [each[:, fresh] for each in answers] for way, answers in correct.items()}
+        fresh_sentence = closing(contrasts(without, labels), protocol=protocol, seeds=seeds)
     ways = [way for way in (("encoder", protocol), SCRATCH) if way in predicted]
     counts = np.bincount(train.labels.index, minlength=len(train.labels.names))
-    repeats = _noted(assessment, task, "images", "repeats")
     return {
         "name": task,
         "train": assessment.tasks[task].train,
@@ -82,7 +88,7 @@ def _task(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> dict[
             for way, answers in predicted.items()
         ],
         "differences": [_difference(one) for one in found],
-        "sentence": closing(found, protocol=protocol, seeds=len(assessment.plan.seeds)),
+        "sentence": sentence + _without(repeats, sentence, fresh_sentence),
         "confusions": [
             {"way": title(way), "labels": labels[-1]}
             | confusion(predicted[way][-1], truth, train.labels.names)
@@ -107,6 +113,17 @@ def _task(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> dict[
             name: value for name, value in repeats.items() if name not in ("rows", "settings")
         },
     }
+
+
+def _without(repeats: Mapping[str, Any], sentence: str, fresh: str) -> str:
+    """Return what to add where the sentence opens otherwise without images that repeat."""
+    if not fresh or fresh.partition(":")[0] == sentence.partition(":")[0]:
+        return ""
+    found = len(repeats["rows"])
+    which = f"{found:,} test images that have" if found > 1 else "test image that has"
+    return (
+        f" Without the {which} a near copy among the training images: {fresh[0].lower()}{fresh[1:]}"
+    )
 
 
 def _predicted(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> Predicted:
@@ -168,7 +185,11 @@ def _difference(found: Contrast) -> dict[str, Any]:
         "points": [_measured(point) for point in found.points],
     }
     if found.second == SCRATCH:
-        content["overtaken"] = None if lead is None else {"labels": lead[0], "surely": lead[1]}
+        content["overtaken"] = lead and {
+            "labels": lead[0],
+            "surely": lead[1],
+            "from the first": all(point.mean < 0 for point in found.points),
+        }
     return content
 
 

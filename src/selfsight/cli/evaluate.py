@@ -27,6 +27,7 @@ def evaluate(
     seeds: int = SEEDS,
     effort: float = 1.0,
     labels: str = "auto",
+    test_labels: str = "same",
     seed: int = 0,
     cache: str = "auto",
     device: str = "auto",
@@ -61,13 +62,15 @@ def evaluate(
     protocols
         Some of knn, linear, finetune.
     transfer
-        A second pair of folders, to train and to test on.
+        A second pair, to train and to test on, of class folders.
     seeds
         How many times labels are drawn and networks begun.
     effort
         Times the steps of training with labels; the tuning grows with them.
     labels
         auto: class folders; or a CSV file with columns path,label.
+    test_labels
+        Those of the test images: same (one table for both), auto, or a CSV file of their own.
     seed
         First seed; of the splits and of the bootstrap.
     cache
@@ -107,6 +110,7 @@ def evaluate(
             train=train,
             test=test,
             labels=labels,
+            test_labels=test_labels,
             seed=seed,
             cache=cache,
             device=device,
@@ -132,6 +136,7 @@ def evaluate(
         seeds=seeds,
         effort=effort,
         labels=labels,
+        test_labels=test_labels,
         seed=seed,
         cache=cache,
         device=device,

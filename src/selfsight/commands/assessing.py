@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from selfsight.commands.files import cache_folder
+from selfsight.commands.files import apart, cache_folder
 from selfsight.commands.loading import encoder_of
 from selfsight.errors import Interrupted, UserError
 from selfsight.settings import check_seed
@@ -30,6 +30,7 @@ def assess(
     seeds: int = 3,
     effort: float = 1.0,
     labels: str | Path = "auto",
+    test_labels: str | Path = "same",
     seed: int = 0,
     cache: str | Path = "auto",
     device: str = "auto",
@@ -47,7 +48,9 @@ def assess(
     encoder: a run's directory, an encoder file, or an `Encoder`. train, test: folders (or named
     sets) with labels; labels are drawn from the first, the second is only read. labels_per_class:
     "1,5,all"; fractions: "0.01,1", of each class. against: scratch, random, pixels, encoder files,
-    timm:NAME. transfer: a second pair of folders. effort: times the steps of training with labels.
+    timm:NAME. transfer: a second pair, of class folders. labels, test_labels: "auto" (class
+    folders) or a CSV file each; "same": one table for both. effort: times the steps of training
+    with labels.
 
     Raises UserError for a mistake in the input, in one line.
     """
@@ -64,6 +67,8 @@ def assess(
     check_seed(seed + seeds - 1)
     if not 0 < effort < math.inf:
         raise UserError(f"effort is {effort}; it must be above 0, and finite")
+    for source in (train, test, *(transfer or ())):
+        apart(str(source), Path(out))
     if threads != "auto" and threads < 1:
         raise UserError(f"threads is {threads}; it must be 1 or more, or auto")
     engine = Engine(device=device, precision=precision)
@@ -73,6 +78,7 @@ def assess(
         test=str(test),
         transfer=transfer or (),
         labels=str(labels),
+        test_labels=str(test_labels),
         amounts=parse_amounts(labels_per_class, fractions),
         against=parse_against(against),
         protocols=parse_protocols(protocols),

@@ -118,14 +118,14 @@ def _findings(
 def _plan(examination: "Examination") -> dict[str, Any]:
     """Return all that a finding depends on."""
     from selfsight import __version__
-    from selfsight.assessment.folder import fingerprint, fingerprint_of_images
+    from selfsight.assessment.folder import fingerprint
 
     run = examination.run
     return {
         "selfsight": __version__,
         "weights": fingerprint(examination.encoder),
         "images": examination.images.root,
-        "image names, labels and pixels": fingerprint_of_images(examination.images),
+        "image names, labels and pixels": examination.images.fingerprint(),
         "method": run.settings.method if run else None,
         "method settings": dict(run.method_settings) if run else {},
         "tests": list(examination.tests),

@@ -19,6 +19,7 @@ def evaluate(
     train: str | Path,
     test: str | Path,
     labels: str | Path = "auto",
+    test_labels: str | Path = "same",
     seed: int = 0,
     cache: str | Path = "auto",
     device: str = "auto",
@@ -28,8 +29,9 @@ def evaluate(
     """Measure a frozen encoder: kNN and linear probe beside raw pixels and an untrained encoder.
 
     encoder: a run's directory, an encoder file, or an `Encoder`. train, test: folders (or named
-    sets) with labels; the probe is fitted on the first and read on the second. json_file: where to
-    write the evidence too.
+    sets) with labels; the probe is fitted on the first and read on the second. labels, test_labels:
+    "auto" (class folders) or a CSV file each; "same": one table for both. json_file: where to write
+    the evidence too.
 
     Raises UserError for a mistake in the input, in one line.
     """
@@ -48,6 +50,7 @@ def evaluate(
             train=str(train),
             test=str(test),
             labels=str(labels),
+            test_labels=str(test_labels),
             seed=seed,
             cache=cache_folder(cache),
             device=str(place),

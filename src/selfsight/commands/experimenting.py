@@ -22,15 +22,22 @@ def carried_out(plan: "Plan", *, out: Path, resume: bool, quiet: bool) -> "Resul
     Raises UserError for a mistake in the input, in one line and before anything is written.
     """
     from selfsight.display import Display
-    from selfsight.experiments.checking import check_arms, check_material, continued
+    from selfsight.experiments.checking import (
+        check_arms,
+        check_material,
+        check_same_images,
+        continued,
+        fingerprint,
+    )
     from selfsight.experiments.grid import carry_out, material_of
     from selfsight.experiments.plan import FILE, read_plan, with_encoders, write_plan
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError(f"a {plan.kind} trains one run after the other; start it without torchrun")
     plan = with_encoders(plan)
-    if resume:
-        plan = continued(read_plan(out), plan)
+    saved = read_plan(out) if resume else None
+    if saved is not None:
+        plan = continued(saved, plan)
     elif (out / FILE).exists():
         raise UserError(
             f"{out} holds another experiment; choose another --out, or continue it with --resume"
@@ -40,9 +47,13 @@ def carried_out(plan: "Plan", *, out: Path, resume: bool, quiet: bool) -> "Resul
         apart(plan.images, out)
     check_arms(plan)
     with Display(quiet=quiet) as display:
-        check_material(material_of(plan, seed=0, display=display), plan)
-        if not resume:
+        material = material_of(plan, seed=0, display=display)
+        check_material(material, plan)
+        plan = replace(plan, fingerprint=fingerprint(material))
+        if saved is None:
             plan = _with_threads(plan)
+        else:
+            check_same_images(saved, plan)
         with reaching(out, to="write"):
             out.mkdir(parents=True, exist_ok=True)
             write_plan(out, plan)

@@ -50,7 +50,7 @@ def study(
     if len({str(value) for value in values}) < 2:
         raise UserError(f"--vary {vary}: give two values or more, with commas; ends are compared")
     given = pairs(method_settings)
-    check_given(given, names=methods)
+    check_given(given, names=methods, vary=vary)
     budget = budget_of(settings, images=images_each, vary=vary)
     shared = shared_settings(settings, out=Path(out))
     arms = [

@@ -1,5 +1,6 @@
 """What the rest of the tool sees of a folder or a named data set: pixels, paths and labels."""
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,11 +9,13 @@ import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 from numpy.typing import DTypeLike
 
-from selfsight.data.labels import Labels, read_labels
+from selfsight.data.labels import FOLDERS, Labels, read_labels
 from selfsight.data.named import NAMES, NamedSet, open_named
 from selfsight.data.scan import scan
 from selfsight.data.store import Progress, check_outside, open_store
 from selfsight.errors import UserError, reaching
+
+SAMPLED, AT_ONCE = 2000, 200  # images of a fingerprint
 
 __all__ = ["ImageSet", "Labels", "Selection", "check_apart", "open_images", "quiet"]
 
@@ -84,6 +87,20 @@ class ImageSet:
     def batch(self, rows: Int[np.ndarray, "rows"]) -> UInt8[np.ndarray, "rows 3 side side"]:
         """Return the pixels of some images as an array of its own."""
         return np.asarray(self.pixels[np.asarray(rows, dtype=np.int64)])
+
+    def fingerprint(self) -> str:
+        """Return a short text that tells these images and labels from others.
+
+        By path and class, and by the pixels of at most SAMPLED images.
+        """
+        found = hashlib.sha256()
+        for path, label in zip(self.paths, self.labels.index.tolist(), strict=True):
+            text = f"{path}\0{self.labels.names[label] if label >= 0 else ''}\n"
+            found.update(text.encode("utf-8", "surrogateescape"))
+        rows = np.unique(np.linspace(0, len(self) - 1, SAMPLED).astype(np.int64))
+        for part in np.array_split(rows, max(1, len(rows) // AT_ONCE)):
+            found.update(np.ascontiguousarray(self.batch(part)).tobytes())
+        return found.hexdigest()[:16]
 
 
 def open_images(
@@ -157,5 +174,7 @@ def _is_name(source: str) -> bool:
 
 def _from_name(named: NamedSet, labels: str) -> ImageSet:
     own = Labels(named.classes, named.index)
-    chosen = own if labels == "auto" else read_labels(labels, named.paths, root=named.name)
+    chosen = (
+        own if labels in ("auto", FOLDERS) else read_labels(labels, named.paths, root=named.name)
+    )
     return ImageSet(named.pixels, named.paths, chosen, (), named.name)

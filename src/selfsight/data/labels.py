@@ -3,7 +3,8 @@
 By folder, a class is the path of the folder that holds the image, relative to the root. If the
 first parts of these paths are nothing but names of splits (train/cat, test/cat), they are left off.
 There are labels only if every image lies in a folder, there are at least two folders, and they
-hold at least two images each on average: a folder for every image says nothing.
+hold at least two images each on average: a folder for every image says nothing. Where labels are
+asked for ("folders"), every folder is a class, and images outside of all have none.
 """
 
 import csv
@@ -17,6 +18,7 @@ from jaxtyping import Int
 
 from selfsight.errors import UserError
 
+FOLDERS = "folders"  # a source of labels
 SPLITS = frozenset(
     {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}
 )
@@ -33,13 +35,15 @@ class Labels:
 def read_labels(source: str, paths: Sequence[str], *, root: str) -> Labels:
     """Return labels for the images at `paths`, relative to `root`.
 
-    `source` is "auto" (by folder), "none", or a csv file with the columns path and label. Raises
-    UserError for a table that cannot be used.
+    `source` is "auto" (by folder, if that says anything), "folders" (by folder), "none", or a csv
+    file with the columns path and label. Raises UserError for a table that cannot be used.
     """
     if source == "none":
         return _numbered([""] * len(paths))
     if source == "auto":
         return _numbered(_by_folder(paths))
+    if source == FOLDERS:
+        return _numbered(_folders(paths))
     return _numbered(_by_table(Path(source), paths, root))
 
 
@@ -50,8 +54,12 @@ def _numbered(labels: Sequence[str]) -> Labels:
     return Labels(names, index)
 
 
+def _folders(paths: Sequence[str]) -> list[str]:
+    return without_split([path.rpartition("/")[0] for path in paths])
+
+
 def _by_folder(paths: Sequence[str]) -> list[str]:
-    folders = without_split([path.rpartition("/")[0] for path in paths])
+    folders = _folders(paths)
     kinds = set(folders)
     if "" in kinds or len(kinds) < 2 or 2 * len(kinds) > len(folders):
         return [""] * len(folders)
@@ -88,6 +96,13 @@ def _by_table(table: Path, paths: Sequence[str], root: str) -> list[str]:
             )
         raise UserError(f"{str(table)!r} holds no labels; fill its column 'label'")
     return labels
+
+
+def in_both(table: Path, one: Sequence[str], other: Sequence[str]) -> str | None:
+    """Return a path in a table that is one of both lists as it stands, or None."""
+    ours, theirs = set(one), set(other)
+    found = (os.path.normpath(path) for _, path, _ in _lines(table))
+    return next((path for path in found if path in ours and path in theirs), None)
 
 
 def _lines(table: Path) -> list[tuple[int, str, str]]:

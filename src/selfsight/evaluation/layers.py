@@ -86,21 +86,6 @@ def embed_layers(
     return {name: Embeddings(features, labels) for name, features in layers.items()}
 
 
-def layer_lines(layers: Sequence[Layer]) -> list[str]:
-    """Return the rows as lines of text, the best layer marked."""
-    best = best_layer(layers)
-    lines = [f"{'layer':<14}{'width':>7}  linear probe"]
-    for layer in layers:
-        value, low, high = (
-            100 * end for end in (layer.accuracy.value, layer.accuracy.low, layer.accuracy.high)
-        )
-        mark = "  best, by training labels" if layer is best else ""
-        lines.append(
-            f"{layer.name:<14}{layer.dim:>7}  {value:5.1f} % ({low:.1f} to {high:.1f}){mark}"
-        )
-    return lines
-
-
 def layers_to_json(layers: Sequence[Layer]) -> list[dict[str, Any]]:
     """Return the rows as plain JSON values."""
     best = best_layer(layers)

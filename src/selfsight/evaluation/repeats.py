@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int64, UInt8
+from jaxtyping import Float, Float32, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from selfsight.data.images import ImageSet, quiet
 from selfsight.data.store import Progress
-from selfsight.evaluation.interval import Interval, accuracy_interval
 
 ALIKE = 0.96
 SIDE = 16  # places along an image
@@ -45,21 +44,6 @@ class Repeats:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def fresh(self) -> Bool[np.ndarray, "images"]:
-        """Return whether each test image has no twin."""
-        mask: Bool[np.ndarray, "images"] = np.ones(self.images, dtype=bool)
-        mask[self.rows] = False
-        return mask
-
-    def accuracy_without(
-        self, correct: Bool[np.ndarray, "images"], *, seed: int
-    ) -> Interval | None:
-        """Return the accuracy on the test images without a twin, or None if each has one."""
-        assert len(correct) == self.images
-        left = correct[self.fresh]
-        return accuracy_interval(left, seed=seed) if len(left) else None
 
     def pairs(self, train: ImageSet, test: ImageSet) -> list[tuple[str, str, float]]:
         """Return (test path, training path, cosine) of each, as the sets name them."""

@@ -52,6 +52,20 @@ def check_material(material: Material, plan: Plan) -> None:
             )
 
 
+def fingerprint(material: Material) -> str:
+    """Return a short text that tells the images and labels of an experiment from others."""
+    return f"{material.labelled.fingerprint()}-{material.held_out.fingerprint()}"
+
+
+def check_same_images(saved: Plan, asked: Plan) -> None:
+    """Raise UserError if the images or labels are not those that the experiment was begun with."""
+    if saved.fingerprint != asked.fingerprint:
+        raise UserError(
+            f"the images or labels of {asked.images} (or those held out) have changed since the "
+            "experiment was begun, so its runs would not compare; begin another with another --out"
+        )
+
+
 def continued(saved: Plan, asked: Plan) -> Plan:
     """Return the plan with which a begun experiment goes on: `asked`, which may have grown.
 

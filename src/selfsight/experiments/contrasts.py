@@ -3,8 +3,8 @@
 A contrast is a weighted sum of arms' accuracies: 1 and -1 for two arms, four weights for "does this
 method gain more than that one". It is called a difference where both kinds of luck leave it: over
 seeds, by the paired t test of `evaluation/seeds.py` with the noise of all runs of the experiment
-and Holm's correction for all its contrasts; and over test images, by a normal interval for one
-seed, which averaging over seeds does not narrow because the seeds may share their test images.
+and Holm's correction for all its contrasts; and over test images, by the interval for one seed,
+which averaging over seeds does not narrow because the seeds may share their test images.
 """
 
 import math
@@ -15,11 +15,11 @@ from typing import Literal
 
 import numpy as np
 
+from selfsight.evaluation.difference import reach_over_images
 from selfsight.evaluation.seeds import LEVEL, Noise, Paired, holm, noise_of, paired_over_seeds
 from selfsight.experiments.cells import Cell
 from selfsight.experiments.plan import Plan
 
-NORMAL = 1.96  # standard deviations either side that hold 95 %
 Kind = Literal["pair", "change", "gains"]  # of arms; of a method's values; of methods' changes
 Call = Literal[
     "difference", "no difference found", ""
@@ -118,7 +118,7 @@ def _contrast(cells: Iterable[Cell], wanted: Weighted, noise: Noise) -> Contrast
         each = sum(weight * found[arm].hits.astype(np.float64) for arm, weight in weights.items())
         assert isinstance(each, np.ndarray)
         values.append(each.mean())
-        widths.append(NORMAL * each.std() / math.sqrt(len(each)))
+        widths.append(reach_over_images(each))
     if not values:
         return None
     squares = float(sum(weight**2 for weight in weights.values()))

@@ -23,6 +23,7 @@ NOT_VARIED = {  # a run differs by these, but not by what it is
     *("method", "seed", "labels", "held_out", "cache", "download"),
     *("looks", "on_collapse", "checkpoint_minutes"),
 }
+ALIKE = ("data", "device", "precision", "threads")  # for all methods, or their budgets differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Plan:
     vary: str  # name of the setting that a study varies, else ""
     budget: tuple[str, float]  # what every run has as much of, one of BUDGETS, and how much
     arms: tuple[Arm, ...]
+    fingerprint: str = ""  # of the images and labels, once they are read
 
     def cells(self) -> list[tuple[Arm, int]]:
         """Return (arm, seed) in the order of the work: seed 0 of every arm, then seed 1, …"""
@@ -85,13 +87,18 @@ def with_encoders(plan: Plan) -> Plan:
     return replace(plan, arms=tuple(arms))
 
 
-def check_given(given: Sequence[tuple[str, str]], *, names: Sequence[str]) -> None:
-    """Raise UserError for a given name that would change no arm of the methods in `names`."""
+def check_given(given: Sequence[tuple[str, str]], *, names: Sequence[str], vary: str = "") -> None:
+    """Raise UserError for a given name that would change no arm of the methods in `names`.
+
+    vary: the setting that a study varies, which decides itself what it is.
+    """
     for place, _ in given:
         of, dot, name = place.rpartition(".")
+        if name == vary:
+            raise UserError(f"--set {place} has no effect beside --vary {vary}; leave it out")
         if dot and of not in names:
             raise UserError(f"--set {place}: {of!r} is not among {', '.join(names)}")
-        if dot and name in {*NOT_VARIED, *BUDGETS}:
+        if dot and name in {*NOT_VARIED, *BUDGETS, *ALIKE}:
             raise UserError(
                 f"--set {place}: {name} must be the same for all, or none can be ranked"
             )

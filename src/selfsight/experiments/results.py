@@ -119,11 +119,24 @@ def to_json(results: Results) -> dict[str, Any]:
         "settings": asdict(plan.arms[0].settings),
         "encoders": {arm.name: arm.settings.encoder for arm in plan.arms},
         "own": {arm.name: dict(arm.own) for arm in plan.arms if arm.own},
+        "differing": differing(plan),
         "protocol": next((cell.protocol for cell in results.cells if cell.protocol), {}),
         "selfsight": __version__,
     }
     plain: dict[str, Any] = json.loads(json.dumps(content), parse_constant=lambda _: None)
     return plain
+
+
+def differing(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Return the settings of training that not all arms share, by arm, but for the methods."""
+    settings = {arm.name: asdict(arm.settings) for arm in plan.arms}
+    first = settings[plan.arms[0].name]
+    names = [
+        name
+        for name in first
+        if name != "method" and any(each[name] != first[name] for each in settings.values())
+    ]
+    return {arm: {name: each[name] for name in names} for arm, each in settings.items() if names}
 
 
 def _cell_to_json(cell: Cell) -> dict[str, Any]:

@@ -20,8 +20,8 @@ BUDGETS = {
 }
 TESTED = (
     "paired t test over seeds (noise of all runs together, or of the pair alone where that is "
-    "larger; p values with Holm's correction for all comparisons) and by a 95 % normal interval "
-    "over test images; both must leave the difference"
+    "larger; p values with Holm's correction for all comparisons) and by a 95 % interval over test "
+    "images; both must leave the difference"
 )
 
 
@@ -47,13 +47,16 @@ def sentence_of(
 
 
 def word_of(arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> str:
-    """Return the outcome in a word or two: the arm that is ahead of all others, if one is."""
+    """Return the outcome in a few words: the arm that is ahead of all others, if one is.
+
+    Of a study it is that of its ends, first and last value.
+    """
     if not any(arm.linear for arm in arms):
         return "nothing measured"
     changes = [found for found in contrasts if found.kind == "change"]
     if changes:
         moved = any(found.call == "difference" for found in changes)
-        return "it matters" if moved else "no difference found"
+        return "it matters" if moved else "the ends do not differ"
     own = [found for found in contrasts if found.first == arms[0].name]
     if own and all(found.call == "difference" and found.paired.mean > 0 for found in own):
         return f"{arms[0].name} leads"
@@ -74,11 +77,22 @@ def table_lines(results: "Results") -> list[str]:
             f"{arm.name:<{widest}}  {spread_text(arm.linear):<16}{spread_text(arm.knn):<16}"
             f"{speed:>9}{shown:>12}  {words_text(arm.words)}"
         )
-    for name in ("untrained", "pixels"):
-        found = next((getattr(arm, name) for arm in results.arms if getattr(arm, name)), None)
-        if found is not None and not study:
-            lines.append(f"{name:<{widest}}  {spread_text(found)}")
+    if not study:
+        lines += [f"{name:<{widest}}  {spread_text(found)}" for name, found in _beside(results)]
     return [*lines, budget_text(results.plan), results.sentence]
+
+
+def _beside(results: "Results") -> list[tuple[str, Spread]]:
+    """Return what every encoder stands beside: its untrained one, a row a backbone, and pixels."""
+    backbones = {arm.name: arm.settings.encoder for arm in results.plan.arms}
+    several = len(set(backbones.values())) > 1
+    found: dict[str, Spread] = {}
+    for arm in results.arms:
+        name = f"untrained {backbones[arm.name]}" if several else "untrained"
+        if arm.untrained:
+            found.setdefault(name, arm.untrained)
+    pixels = next((arm.pixels for arm in results.arms if arm.pixels), None)
+    return [*found.items(), *([("pixels", pixels)] if pixels else [])]
 
 
 def leak_lines(results: "Results") -> list[str]:

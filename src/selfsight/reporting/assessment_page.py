@@ -95,6 +95,8 @@ def overtaken(found: Mapping[str, Any]) -> str:
     if where is None:
         return "not within this data"
     sure = "" if where["surely"] else ", within the spread"
+    if where["from the first"]:
+        return f"leads from the fewest labels measured on{sure}"
     return f"at about {where['labels']:,.0f} labels{sure}"
 
 

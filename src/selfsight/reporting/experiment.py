@@ -67,7 +67,9 @@ def render_experiment(content: Mapping[str, Any]) -> str:
             duration=duration,
             leaks=_leaks(content),
             protocol=table(content["protocol"]),
-            settings=table(content["settings"]) + table(content["own"]),
+            settings=table(content["settings"])
+            + table(content["own"])
+            + table(content["differing"]),
         )
     )
 
@@ -86,9 +88,11 @@ def _named(images: str) -> str:
 
 
 def _facts(content: Mapping[str, Any]) -> list[str]:
-    settings = content["settings"] | {
-        "encoder": ", ".join(sorted(set(content["encoders"].values())))
-    }
+    settings = dict(content["settings"])
+    for each in content["differing"].values():
+        for name, value in each.items():
+            known = str(settings[name]).split(", ")
+            settings[name] = ", ".join(dict.fromkeys([*known, str(value)]))
     known = [name for name in SHOWN_SETTINGS if name != content["vary"]]
     seeds = content["seeds"]
     return [
@@ -101,7 +105,7 @@ def _facts(content: Mapping[str, Any]) -> list[str]:
 def _tone(content: Mapping[str, Any]) -> str:
     if content["done"] < content["runs"]:
         return "doubtful"
-    decided = any(found["call"] == "difference" for found in content["contrasts"])
+    decided = content["word"].endswith("leads") or content["word"] == "it matters"
     return "good" if decided else "neutral"
 
 

@@ -10,7 +10,7 @@ from selfsight.reporting.axes import amounts, steps_along
 from selfsight.reporting.charts import Level, Series, line_chart
 from selfsight.reporting.frame import TONES, Tone
 from selfsight.reporting.reading import number
-from selfsight.reporting.standings import references
+from selfsight.reporting.standings import untrained_means
 
 
 def trend(content: Mapping[str, Any]) -> Markup:
@@ -34,7 +34,7 @@ def trend(content: Mapping[str, Any]) -> Markup:
     name = content["vary"].replace("_", " ")
     return line_chart(
         lines,
-        levels=[Level("untrained", mean) for _, _, mean in references(content)[:1]],
+        levels=[Level("untrained", mean) for mean in untrained_means(content)],
         about=f"Linear probe accuracy against {name}",
         shares=True,
         along=steps_along(values, name=name),

@@ -70,7 +70,9 @@ def _called(found: Mapping[str, Any]) -> str:
     seeds = found["paired"]["seeds"]
     if not found["call"]:
         return f"{seeds} seed: not called"
-    return "behind" if found["call"] == "difference" else str(found["call"])
+    if found["call"] != "difference":
+        return str(found["call"])
+    return "behind" if found["paired"]["mean"] > 0 else "ahead, in the seeds of both"
 
 
 def spread(found: Mapping[str, Any] | None) -> str:
@@ -95,17 +97,28 @@ def points(found: Mapping[str, Any], *, turned: bool = False) -> str:
 
 
 def references(content: Mapping[str, Any]) -> list[tuple[str, str, float]]:
-    """Return name, spread as text, and mean of what every encoder stands beside.
+    """Return name, mean as text, and mean of what every encoder stands beside.
 
-    An untrained encoder may differ from arm to arm: then it is the mean over them.
+    Untrained encoders come first, one a backbone.
     """
-    found = []
-    for key, name in (("untrained", "untrained encoder"), ("pixels", "raw pixels")):
-        means = [arm[key]["mean"] for arm in content["arms"] if arm[key] is not None]
-        if means:
-            mean = float(np.mean(means))
-            found.append((name, f"{100 * mean:.1f}", mean))
-    return found
+    backbones = content["encoders"]
+    several = len(set(backbones.values())) > 1
+    means: dict[str, list[float]] = {}
+    for key in ("untrained", "pixels"):
+        for arm in content["arms"]:
+            name = f"untrained {backbones[arm['name']] if several else 'encoder'}"
+            if arm[key] is not None:
+                name = name if key == "untrained" else "raw pixels"
+                means.setdefault(name, []).append(arm[key]["mean"])
+    return [
+        (name, f"{100 * float(np.mean(found)):.1f}", float(np.mean(found)))
+        for name, found in means.items()
+    ]
+
+
+def untrained_means(content: Mapping[str, Any]) -> list[float]:
+    """Return the mean of each untrained encoder, one a backbone."""
+    return [mean for name, _, mean in references(content) if name.startswith("untrained")]
 
 
 def axis(content: Mapping[str, Any]) -> list[tuple[float, str]]:
@@ -122,7 +135,7 @@ def axis(content: Mapping[str, Any]) -> list[tuple[float, str]]:
 def _ends(content: Mapping[str, Any]) -> tuple[float, float]:
     """Return the ends of the axis: it holds every run and the untrained encoder, and not 0."""
     shown = [number(cell.get("encoder_linear")) for cell in content["cells"]]
-    shown += [mean for _, _, mean in references(content)[:1]]
+    shown += untrained_means(content)
     return value_range(np.array(shown), zero=False) or (0.0, 1.0)
 
 
@@ -139,8 +152,10 @@ def _dots(arm: Mapping[str, Any], content: Mapping[str, Any], tone: str) -> Mark
         return f"{100 * (share - low) / (high - low):.2f}"
 
     marks = [
-        Markup('<line class="chance" x1="{0}%" x2="{0}%" y1="2" y2="22"/>').format(place(mean))
-        for _, _, mean in references(content)[:1]
+        Markup('<line class="chance" x1="{0}%" x2="{0}%" y1="2" y2="22"/>').format(
+            place(arm["untrained"]["mean"])
+        )
+        for _ in range(arm["untrained"] is not None)
     ]
     if accuracies:
         mean = place(float(np.mean(accuracies)))
