@@ -40,6 +40,7 @@ from selfsight.diagnosis.shortcuts.planted import corrected, measure_cues
 from selfsight.diagnosis.shortcuts.shown import shown
 from selfsight.diagnosis.shortcuts.stress import Stressed, measure_stress
 from selfsight.diagnosis.shortcuts.stress_finding import background_tells, sure_falls
+from selfsight.diagnosis.shortcuts.ties import to_nothing
 from selfsight.diagnosis.shortcuts.traits import Trait
 from selfsight.diagnosis.shortcuts.twin import measure_twins
 from selfsight.diagnosis.shortcuts.versions import VERSIONS
@@ -174,16 +175,17 @@ def planted(seed: int, *, there: bool, names: Sequence[str] = tuple(PLANTS)) -> 
 
 
 def identities(seed: int, *, there: bool) -> Outcome:
-    """Does a cue stand for the image: exchanged with one image or another, or (there) its own?
+    """Does a cue stand for the image: drawn anew in its other view, twice, or (there) its own?
 
-    Cues have their full strength both times; where they are exchanged twice nothing is to be found.
+    Cues have their full strength both times; where they are drawn twice nothing is to be found.
     """
     _, test = _parts(forms(seed, images=2 * MARKED))
     p_values = []
     for name in PLANTS:
         cue = Cue(name, CLASSES, STRENGTHS[name], seed=seed)
-        turns = (0, 1) if there else (2, 1)
-        one, other = nearer(shortcut_eyes, cue, test, turns=turns, seed=1000 * seed)
+        own, *drawn = (to_nothing(len(test), kinds=2, seed=3 * seed + place) for place in range(3))
+        others = (own, 1 - own) if there else drawn
+        one, other = nearer(shortcut_eyes, cue, test, own, others=others, seed=1000 * seed)
         p_values.append(sign_flip(one - other, seed=seed))
     raised = holm(p_values)
     return {f"identity: {name}": p <= LEVEL for name, p in zip(PLANTS, raised, strict=True)}

@@ -80,4 +80,3 @@ def test_ties_hold_what_they_promise() -> None:
     assert (ties.to_label(labels, kinds=4, seed=0) == labels).all()
     free = ties.to_nothing(4000, kinds=4, seed=0)
     assert (free == labels).mean() == pytest.approx(0.25, abs=0.03)
-    assert sorted(ties.to_instance(50, seed=0).tolist()) == list(range(50))

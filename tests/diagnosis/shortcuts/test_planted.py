@@ -120,12 +120,12 @@ def test_a_cue_that_both_views_share_becomes_identity() -> None:
     assert identity(middle, Cue("tint", 4, strength=0.0), TEST, seed=0).gain.value == 0
 
 
-def test_where_a_cue_is_exchanged_it_stands_for_no_image_whichever_it_comes_from() -> None:
-    one, other = nearer(_colour, TINT, TEST, turns=(1, 2), seed=0)
-    assert abs(np.mean(one) - np.mean(other)) < 0.05
-    own, _ = nearer(_colour, TINT, TEST, turns=(0, 1), seed=0)
-    assert np.mean(own) > np.mean(one) + 0.1
-    assert own.min() >= 0 and own.max() <= 1
+def test_a_cue_that_is_drawn_anew_for_the_other_view_stands_for_no_image() -> None:
+    own, one, other = (np.random.default_rng(seed).integers(2, size=len(TEST)) for seed in range(3))
+    shares = nearer(_colour, TINT, TEST, own, others=(own, one, other), seed=0)
+    assert abs(np.mean(shares[1]) - np.mean(shares[2])) < 0.05
+    assert np.mean(shares[0]) > np.mean(shares[1]) + 0.1
+    assert min(each.min() for each in shares) >= 0 and max(each.max() for each in shares) <= 1
 
 
 def test_the_control_is_held_to_the_bar_of_the_encoder() -> None:
@@ -152,7 +152,9 @@ def test_no_two_views_and_no_two_sets_share_their_noise() -> None:
         return np.sign(flat - np.roll(flat, 1, axis=1)).astype(np.float32)
 
     grey = replace(TEST, pixels=np.full_like(TEST.pixels[:], 127))  # nothing but the noise
-    shared, exchanged = nearer(pattern, Cue("sensor noise", 4), grey, turns=(0, 1), seed=0)
+    full = np.ones(len(grey), dtype=np.int64)
+    noise = Cue("sensor noise", 4)
+    shared, exchanged = nearer(pattern, noise, grey, full, others=(full, 1 - full), seed=0)
     assert 0.4 < np.mean(shared) < 0.6 and 0.4 < np.mean(exchanged) < 0.6  # no better than chance
     design = Design.of(Cue("sensor noise", 4), grey, grey, seed=0)
     seen = Seen.of(pattern, design, what="", progress=quiet)

@@ -3,9 +3,10 @@
 A contrastive encoder learns to find an image's other view among all others; a cue that both views
 share makes that easy without any content. So two light views of each image are made, the cue is
 planted after that, and it is asked how often the other view is nearer, by cosine, than another
-image's view: once with both views of an image carrying its own number, once with cues exchanged, so
-that the other view carries another image's. The gain of the first over the second is how far the
-cue stands for the image; p is from a sign-flip test.
+image's view: once with both views of an image carrying its number, once with the other view
+carrying the other number. There are two, as far apart as the cue can say, and each image draws one.
+The gain of the first over the second is how far the cue stands for the image; p is from a sign-flip
+test.
 
 The design is that of instance-unique bits shared by views (Chen, Luo and Li, 2020, arXiv
 2011.02803), asked of an encoder that is already trained.
@@ -44,7 +45,7 @@ class Identity:
     """
 
     shared: float  # both views carry the image's number
-    exchanged: float  # the other view carries another image's
+    exchanged: float  # the other view carries the other number
     gain: Interval  # shared - exchanged
     p: float  # of a gain above 0, not corrected for other tests
     images: int
@@ -54,7 +55,11 @@ def identity(
     encode: Encode, cue: Cue, images: ImageSet, *, seed: int, progress: Progress = quiet
 ) -> Identity:
     """Return what a cue adds to finding an image's other view; at most MOST images are used."""
-    shared, exchanged = nearer(encode, cue, images, turns=(0, 1), seed=seed, progress=progress)
+    images = images.part(np.arange(min(MOST, len(images))))
+    own = ties.to_nothing(len(images), kinds=2, seed=seed)
+    shared, exchanged = nearer(
+        encode, cue, images, own, others=(own, 1 - own), seed=seed, progress=progress
+    )
     gains = shared - exchanged
     return Identity(
         shared=float(shared.mean()),
@@ -69,19 +74,18 @@ def nearer(
     encode: Encode,
     cue: Cue,
     images: ImageSet,
+    own: Numbers,
     *,
-    turns: Sequence[int],
+    others: Sequence[Numbers],
     seed: int,
     progress: Progress = quiet,
 ) -> list[Shares]:
-    """Return, for each turn, the share of other images from which each other view lies farther.
+    """Return the share of other images from which each image's other view lies farther.
 
-    The first view of an image carries its own number, the other one that of the image `turn` places
-    before it: 0 is its own.
+    own: the number, 0 or 1, that the first view of each image carries. others: those of its other
+    view, one after the other; a list of shares for each.
     """
-    images = images.part(np.arange(min(MOST, len(images))))
-    many = replace(cue, kinds=max(2, len(images)))
-    own = ties.to_instance(len(images), seed=seed)
+    two = replace(cue, kinds=2)
     crop = Augmentation(images.pixels.shape[-1], area=AREA)
 
     def features(numbers: Numbers, *, view: int) -> Features:
@@ -89,12 +93,12 @@ def nearer(
 
         def planted(pixels: Pixels, rows: Numbers) -> Pixels:
             # Other rows for the other view: noise that both share would be found by itself.
-            return many(change(pixels, rows), numbers[rows], rows + view * len(images))
+            return two(change(pixels, rows), numbers[rows], rows + view * len(images))
 
         return shown(encode, images, planted, what=f"{cue.name}: views", progress=progress)
 
     first = features(own, view=0)
-    return [_nearer(first, features(np.roll(own, turn), view=1)) for turn in turns]
+    return [_nearer(first, features(numbers, view=1)) for numbers in others]
 
 
 def _nearer(first: Features, second: Features) -> Shares:

@@ -122,7 +122,7 @@ def _sentence(
     if same:
         parts.append(
             f"Two views of an image are nearer where they share the {joined(same, last='or')} than "
-            "where it is exchanged with another image's."
+            "where it is changed in one of them."
         )
     return " ".join(parts)
 

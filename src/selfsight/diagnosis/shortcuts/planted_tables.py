@@ -124,7 +124,7 @@ def _identity(found: ByCue, p_values: Mapping[str, Corrected]) -> Table:
         "How often an image's other view is nearer than another image's",
         (
             Column("shared cue", "share", drawn=True, about="both views carry the image's own"),
-            Column("exchanged", "share", drawn=True, about="it carries another image's"),
+            Column("exchanged", "share", drawn=True, about="it carries the other"),
             Column("gain", "points"),
             Column("p", "p"),
         ),

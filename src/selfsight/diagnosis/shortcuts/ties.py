@@ -1,4 +1,4 @@
-"""What a cue's number is tied to: to nothing, to the image itself, or to its label.
+"""What a cue's number is tied to: to nothing, or to the label of its image.
 
 All are pure functions of a seed. Numbers tied to the label are class numbers, so images of a set
 have to be limited to as many classes as the cue has kinds.
@@ -13,11 +13,6 @@ Numbers = Int64[np.ndarray, "images"]
 def to_nothing(images: int, *, kinds: int, seed: int) -> Numbers:
     """Return a number for every image, each drawn by itself: what can be read of it is the cue."""
     return np.random.default_rng((seed, 1)).integers(kinds, size=images)
-
-
-def to_instance(images: int, *, seed: int) -> Numbers:
-    """Return a number for every image that no other has, for a cue of as many kinds as images."""
-    return np.random.default_rng((seed, 2)).permutation(images).astype(np.int64)
 
 
 def to_label(labels: Numbers, *, kinds: int, agreement: float = 1.0, seed: int) -> Numbers:
