@@ -136,12 +136,13 @@ def _plan(examination: "Examination") -> dict[str, Any]:
 
 def _write(diagnosis: "Diagnosis", examination: "Examination") -> None:
     from selfsight.reporting.diagnosis import render_diagnosis
+    from selfsight.reporting.wording import folder_named
 
     network, run = examination.encoder, examination.run
     page = render_diagnosis(
         diagnosis.findings,
         title=run.settings.method if run else network.name,
-        on=_named(examination.images.root),
+        on=folder_named(examination.images.root),
         facts=[
             network.name,
             f"{network.dim} features",
@@ -154,14 +155,6 @@ def _write(diagnosis: "Diagnosis", examination: "Examination") -> None:
     content = json.dumps(diagnosis.to_json(), indent=1, allow_nan=False)
     write_whole(diagnosis.path / "diagnosis.json", content + "\n")
     write_whole(diagnosis.path / "report.html", page)
-
-
-def _named(root: str) -> str:
-    """Return a folder's name, with its parent's where it is only that of a split."""
-    from selfsight.data.labels import SPLITS
-
-    parts = Path(root).absolute().parts if Path(root).is_dir() else (root,)
-    return "/".join(parts[-2:] if parts[-1].lower() in SPLITS else parts[-1:])
 
 
 def _about(examination: "Examination") -> dict[str, Any]:

@@ -6,7 +6,7 @@ only this page has in experiment.css.
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -17,9 +17,8 @@ from selfsight.reporting.progressions import against_time, trend
 from selfsight.reporting.reading import number
 from selfsight.reporting.standings import axis, points, references, spread, standing, tones
 from selfsight.reporting.templating import environment, verbatim
-from selfsight.reporting.wording import duration
+from selfsight.reporting.wording import duration, folder_named
 
-SPLITS = ("train", "training", "test", "testing", "val", "validation", "unlabelled", "images")
 FAILURES = ("collapsed", "diverged", "failed")
 SHOWN_SETTINGS = ("encoder", "size", "batch")  # in the line beneath the title
 
@@ -53,7 +52,7 @@ def render_experiment(content: Mapping[str, Any]) -> str:
             script=verbatim("report.js"),
             content=content,
             title=_title(content),
-            on=_named(content["images"]),
+            on=folder_named(content["images"]),
             facts=_facts(content),
             tone=_tone(content),
             failures=[cell for cell in content["cells"] if cell["word"] in FAILURES],
@@ -79,12 +78,6 @@ def _title(content: Mapping[str, Any]) -> str:
         methods = list(dict.fromkeys(arm["method"] for arm in content["arms"]))
         return f"{content['vary'].replace('_', ' ')} for {', '.join(methods)}"
     return f"{len(content['arms'])} methods"
-
-
-def _named(images: str) -> str:
-    """Return a folder's name, with its parent's where it is only that of a split."""
-    parts = PurePath(images).parts[-2:]
-    return "/".join(parts if parts[-1:] and parts[-1].lower() in SPLITS else parts[-1:]) or images
 
 
 def _facts(content: Mapping[str, Any]) -> list[str]:

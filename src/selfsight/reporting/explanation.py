@@ -18,7 +18,7 @@ from selfsight.reporting.headline import table
 from selfsight.reporting.looks import Arrays, columns_of, pairs_of, row_of
 from selfsight.reporting.reading import number
 from selfsight.reporting.templating import environment, verbatim
-from selfsight.reporting.wording import count, duration
+from selfsight.reporting.wording import count, duration, folder_named
 
 TOWARD = {
     "itself": "similarity to other views of the image itself",
@@ -78,7 +78,11 @@ def render(found: Mapping[str, Any], arrays: Arrays) -> str:
             pairs=pairs_of(arrays),
             subtracted=not protocol["subtracted"].startswith("nothing"),
             protocol=table(protocol),
-            facts=[protocol["source"], protocol["explained images"], f"seed {protocol['seed']}"],
+            facts=[
+                folder_named(protocol["source"]),
+                protocol["explained images"],
+                f"seed {protocol['seed']}",
+            ],
         )
     )
 

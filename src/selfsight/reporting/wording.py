@@ -2,9 +2,11 @@
 
 import math
 import re
+from pathlib import PurePath
 
 from markupsafe import Markup, escape
 
+SPLITS = ("train", "training", "test", "testing", "val", "validation", "unlabelled", "images")
 THIN = "\u202f"  # narrow no-break space: keeps a number and its unit on one line
 # Control characters, lone surrogates, and the marks that turn the direction of text.
 _HIDDEN = re.compile(
@@ -21,6 +23,12 @@ def printable(text: str) -> str:
     that turn the direction of the text around it; they are shown as \n, \xff, \u202e.
     """
     return _HIDDEN.sub(_escaped, text)
+
+
+def folder_named(source: str) -> str:
+    """Return a folder's name, with its parent's where it is only that of a split: "pets/train"."""
+    parts = PurePath(source).parts[-2:]
+    return "/".join(parts if parts[-1:] and parts[-1].lower() in SPLITS else parts[-1:]) or source
 
 
 def percent(share: float, *, digits: int = 1) -> str:
