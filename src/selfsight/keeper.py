@@ -73,12 +73,12 @@ class Keeper:
         now, state = time.monotonic(), self.state
         state.step, state.seconds = record.step, now - self.began
         state.losses.append(record.loss)
-        self.images += record.images * self.processes
+        images = record.images * self.processes
+        self.images += images
         if expected := self.forecast.add(record):
             self.display.say(expected)
         speed = self.images / max(now - self.rate_since, 1e-9)
         if _kept(record.step):
-            images = record.images * self.processes
             self.pending.append(
                 _step_line(record, seconds=state.seconds, images=images, speed=speed)
             )

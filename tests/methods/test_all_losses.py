@@ -146,10 +146,8 @@ def test_half_precision_costs_no_more_than_the_rounding_of_the_inputs(
     assert half.item() == pytest.approx(loss(*(rows.float() for rows in rounded)).item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "masked_patch_loss"])  # of one
 def test_the_order_of_the_images_changes_no_loss(name: str) -> None:
-    if name == "masked_patch_loss":
-        pytest.skip("one image")
     loss, inputs = LOSSES[name]
     order = torch.tensor([2, 0, 3, 1, 7, 5, 4, 6])[: len(inputs[0])]
     mixed = [rows[order] if len(rows) == len(inputs[0]) else rows for rows in inputs]
