@@ -84,7 +84,7 @@ def _task(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> dict[
         ],
         "rows": [
             _row(assessment, task, way, dict(zip(amounts, answers, strict=True)), truth)
-            | _fresh(correct[way][-1], repeats)
+            | {"without_repeats": float(correct[way][-1][:, fresh].mean()) if len(fresh) else None}
             for way, answers in predicted.items()
         ],
         "differences": [_difference(one) for one in found],
@@ -166,15 +166,6 @@ def _row(
             }
         )
     return {"arm": way[0], "protocol": way[1], "title": title(way), "points": points}
-
-
-def _fresh(
-    correct: Bool[np.ndarray, "seeds images"], repeats: dict[str, Any]
-) -> dict[str, float | None]:
-    """Return the accuracy with most labels on the test images that are no repeats."""
-    fresh = np.ones(correct.shape[1], dtype=bool)
-    fresh[repeats["rows"]] = False
-    return {"without_repeats": float(correct[:, fresh].mean()) if fresh.any() else None}
 
 
 def _difference(found: Contrast) -> dict[str, Any]:
