@@ -56,7 +56,7 @@ def word_of(arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> str:
     changes = [found for found in contrasts if found.kind == "change"]
     if changes:
         moved = any(found.call == "difference" for found in changes)
-        return "it matters" if moved else "the ends do not differ"
+        return "it matters" if moved else "no difference found between the ends"
     own = [found for found in contrasts if found.first == arms[0].name]
     if own and all(found.call == "difference" and found.paired.mean > 0 for found in own):
         return f"{arms[0].name} leads"
