@@ -91,6 +91,7 @@ def test_two_encoders_stand_side_by_side(folder: Path, file: Path, tmp_path: Pat
         maps="gradcam",
         against="others",
         count=2,
+        seed=1,
         out=tmp_path / "out",
         cache=str(tmp_path / "cache"),
         quiet=True,

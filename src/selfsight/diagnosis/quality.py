@@ -7,6 +7,7 @@ said after a correction for so many comparisons. Cluster stability has no such t
 overlap, so what is said is in how many of them it is higher.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

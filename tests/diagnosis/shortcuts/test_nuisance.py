@@ -70,7 +70,7 @@ def test_a_greyscale_mode_that_tells_the_class_is_found(tmp_path: Path) -> None:
 
 def test_a_clean_folder_raises_no_alarm(tmp_path: Path) -> None:
     finding = nuisance_finding(asked(folder(tmp_path, leak="none")))
-    assert finding.word == "no leak" and finding.tone == "good"
+    assert finding.word == "no leak found" and finding.tone == "good"
     assert "None of" in finding.sentence
 
 

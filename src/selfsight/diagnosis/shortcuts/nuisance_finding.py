@@ -96,9 +96,7 @@ def _word(found: Sequence[Nuisance], leaking: Sequence[Nuisance]) -> tuple[str, 
         return "leak", "bad"
     if leaking:
         return "looks tell the class", "doubtful"
-    if any(one.leak.reading.share >= WORTH for one in found if one.leak):
-        return "not sure", "neutral"
-    return ("no leak", "good") if _tested(found) else ("no labels", "neutral")
+    return ("no leak found", "good") if _tested(found) else ("no labels", "neutral")
 
 
 def _nothing(found: Sequence[Nuisance]) -> str:
