@@ -1,6 +1,7 @@
 """`selfsight diagnose`: from an encoder and a folder to one page and one JSON file."""
 
 import json
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 
 import selfsight
 from selfsight.cli import main
+from selfsight.data.images import ImageSet, Labels
 from selfsight.diagnosis import asking, quality
 from selfsight.diagnosis.measures import ALL
 from selfsight.errors import UserError
@@ -146,6 +148,42 @@ def test_twins_are_trained_with_labels_and_without(images, cache, tmp_path, monk
     names = [row.name for row in twins.tables[0].rows]
     assert names == ["with labels", "without labels", "untrained"]
     assert [column.name for column in stress.tables[0].columns][-1] == "supervised"
+
+
+def test_twins_of_a_few_images_are_not_trained_and_the_reason_is_told(images, cache, tmp_path):
+    found = selfsight.diagnose(
+        encoder(), images, out=tmp_path / "d", cache=cache, tests="twins", quiet=True
+    )
+    (twins,) = found.findings
+    assert (
+        twins.word == "not measured" and "have 48 images; this needs at least 100" in twins.sentence
+    )
+
+
+def test_many_small_classes_have_planted_cues_all_the_same():
+    labels = np.repeat(np.arange(20), 9)
+    pixels = np.zeros((180, 3, 8, 8), np.uint8)
+    names = tuple(f"class {number:02}" for number in range(20))
+    many = ImageSet(pixels, tuple(map(str, range(180))), Labels(names, labels), (), "made up")
+    enough = asking._enough(many)
+    assert len(enough) == 45 and len(enough.labels.names) == 5  # four classes have 36
+    few = many.part(np.arange(30))
+    assert len(asking._enough(few)) == 30
+
+
+def test_other_pixels_under_the_same_names_are_not_mixed_in(images, cache, tmp_path, monkeypatch):
+    copied, given = (
+        tmp_path / "copied",
+        {"cache": cache, "tests": "nuisances,stress", "quiet": True},
+    )
+    shutil.copytree(images, copied)
+    with monkeypatch.context() as once:
+        once.setattr("selfsight.examination.asking.stressed", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            selfsight.diagnose(encoder(), copied, out=tmp_path / "d", **given)
+    shutil.copy(copied / "1" / "1.png", copied / "0" / "0.png")
+    with pytest.raises(UserError, match="begun with image names, labels and pixels"):
+        selfsight.diagnose(encoder(), copied, out=tmp_path / "d", **given)
 
 
 def test_a_stopped_diagnosis_goes_on_and_ends_alike(images, cache, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """An ImageSet hands out pixels by row, and its parts hold only row numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,20 @@ def test_a_part_is_the_rows_asked_for_and_so_is_a_part_of_it() -> None:
     assert nested.labels.index.tolist() == [0, 1]
     assert nested.batch(np.array([1, 0, 1]))[:, 0, 0, 0].tolist() == [7, 4, 7]
     assert part.skipped == (("x.txt", "not an image"),)
+
+
+def test_a_fingerprint_knows_names_labels_and_pixels_and_no_other_thing() -> None:
+    images, other = numbered(10), numbered(10)
+    assert images.fingerprint() == other.fingerprint() == images.part(np.arange(10)).fingerprint()
+    pixels = images.pixels[:].copy()
+    pixels[3, 0, 0, 0] += 1
+    changed = (
+        replace(images, pixels=pixels),
+        replace(images, paths=(*images.paths[:-1], "x.png")),
+        replace(images, labels=Labels(("even", "odd"), images.labels.index[::-1].copy())),
+        images.part(np.arange(9)),
+    )
+    assert len({images.fingerprint(), *(each.fingerprint() for each in changed)}) == 5
 
 
 def test_a_part_can_be_used_as_an_array() -> None:

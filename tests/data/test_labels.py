@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfsight.data.labels import Labels, read_labels
+from selfsight.data.labels import Labels, in_both, read_labels
 from selfsight.errors import UserError
 
 
@@ -45,6 +45,18 @@ def test_folders_that_tell_nothing_give_no_labels(paths: tuple[str, ...]) -> Non
     labels = by_folder(*paths)
     assert labels.names == ()
     assert (labels.index == -1).all()
+
+
+def test_where_labels_are_asked_for_every_folder_is_a_class() -> None:
+    paths = ["train/a/1.jpg", "train/b/1.jpg", "train/c/1.jpg"]
+    assert words(read_labels("folders", paths, root="/images")) == ["a", "b", "c"]
+    assert words(read_labels("folders", ["1.jpg", "a/2.jpg"], root="/images")) == ["", "a"]
+
+
+def test_a_path_that_a_table_means_in_both_parts_is_found(tmp_path: Path) -> None:
+    rows = table(tmp_path, "path,label\n./a/1.jpg,a\nb/2.jpg,b\n")
+    assert in_both(Path(rows), ["a/1.jpg"], ["a/1.jpg", "b/2.jpg"]) == "a/1.jpg"
+    assert in_both(Path(rows), ["a/1.jpg"], ["b/2.jpg"]) is None
 
 
 def test_none_means_no_labels() -> None:

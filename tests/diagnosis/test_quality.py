@@ -35,6 +35,16 @@ def test_one_of_eight_comparisons_at_its_own_level_is_not_sure_and_a_strong_one_
     assert quality.better_or_worse([strong, *weak[1:]], other)[names[0]] < 0.01
 
 
+def test_a_measure_that_gives_no_number_is_told_as_not_measured():
+    names = [measure.name for measure in MEASURES]
+    known = [found(0.0, 0.1, seed=place) for place in range(len(names))]
+    nothing = quality.Found(Interval(np.nan, np.nan, np.nan), np.full(10, np.nan))
+    one = [nothing, *known[1:], known[0]]  # the last stands for cluster stability
+    said = quality._sentence(one, [*known, known[0]])
+    assert f"Not measured: {names[0]}." in said
+    assert names[0] not in said.partition("Not surely different: ")[2].partition(".")[0]
+
+
 def test_what_a_measure_calls_good_decides_which_is_better():
     rows, views = gaussian(60, 8), gaussian(60 * 2, 8, seed=1).reshape(60, 2, 8)
     near = Sample(rows, rows[:, None] + 0.05 * views)

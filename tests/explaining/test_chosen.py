@@ -81,9 +81,7 @@ def _save(pixels: np.ndarray, path: object) -> None:
     Image.fromarray(np.ascontiguousarray(pixels)).save(path)
 
 
-def test_a_label_that_one_image_has_is_not_explained_and_every_other_one_is_in_the_bank(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_label_that_one_image_has_is_not_explained_and_every_other_one_is_in_the_bank() -> None:
     labels = [0] * 3000 + [1, 1, 2]
     for seed in range(5):
         found = material_of(source(labels), count=4, with_label=True, seed=seed)

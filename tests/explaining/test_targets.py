@@ -7,7 +7,8 @@ from made_up_images import scenes
 from torch.nn import functional as F
 
 from selfsight.errors import UserError
-from selfsight.explaining.aims import VIEWS, clusters_of, neighbours, other_views
+from selfsight.explaining.aims import VIEWS, other_views
+from selfsight.explaining.groups import clusters_of, neighbours
 from selfsight.explaining.probe import fit_probe
 from selfsight.explaining.targets import ClassOf, Similarity, all_rows
 

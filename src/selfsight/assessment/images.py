@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selfsight.assessment.plan import Task
 from selfsight.data.images import ImageSet
 from selfsight.labelled import labelled_pair
 
@@ -12,11 +13,7 @@ from selfsight.labelled import labelled_pair
 class TaskImages:
     """The images to take labels from and those to measure on, opened once for each size."""
 
-    name: str
-    train: str
-    test: str
-    labels: str
-    test_labels: str
+    task: Task
     cache: Path
     progress: Callable[[str, int, int], None]
     _open: dict[int, tuple[ImageSet, ImageSet]] = field(default_factory=dict)
@@ -28,11 +25,11 @@ class TaskImages:
         """
         if size not in self._open:
             pair = labelled_pair(
-                self.train,
-                self.test,
+                self.task.train,
+                self.task.test,
                 size=size,
-                labels=self.labels,
-                test_labels=self.test_labels,
+                labels=self.task.labels,
+                test_labels=self.task.test_labels,
                 cache=self.cache,
                 progress=self.progress,
             )

@@ -58,12 +58,14 @@ def frozen(arm: Arm, images: TaskImages, *, bench: Bench) -> tuple[Embeddings, E
     assert arm.encode is not None
     parts = []
     for part, of_part in zip(("train", "test"), images.at(arm.size), strict=True):
-        name = f"{images.name}-{arm.name}-{part}"
+        name = f"{images.task.name}-{arm.name}-{part}"
         features = bench.folder.features(name)
         if features is None or len(features) != len(of_part):
 
             def show(_: str, done: int, total: int, *, what: str = part) -> None:
-                bench.progress(f"embedding {images.name} {what} images: {arm.name}", done, total)
+                bench.progress(
+                    f"embedding {images.task.name} {what} images: {arm.name}", done, total
+                )
 
             features = embed(arm.encode, of_part, progress=show).features
             bench.folder.keep_features(name, features)

@@ -58,10 +58,7 @@ def open_assessment(
     Raises UserError for a mistake in the plan, and if the directory holds something else.
     """
     arms = arms_for(encoder, against=plan.against, seed=plan.seeds[0], device=device)
-    tasks = {
-        name: TaskImages(name, train, test, *told, cache, progress)
-        for (name, train, test), told in zip(plan.tasks, plan.labels_of_tasks, strict=False)
-    }
+    tasks = {task.name: TaskImages(task, cache, progress) for task in plan.tasks}
     sets = {name: task.at(encoder.image_size) for name, task in tasks.items()}
     content = plan.to_json() | {
         "selfsight": __version__,

@@ -44,6 +44,17 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """Images to draw labels from and to measure on, and where the labels of both are."""
+
+    name: str
+    train: str
+    test: str
+    labels: str
+    test_labels: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that was asked for. transfer: two more folders, or ()."""
 
@@ -61,15 +72,13 @@ class Plan:
     precision: str  # of training with labels: "fp32" or "bf16"
 
     @property
-    def tasks(self) -> tuple[tuple[str, str, str], ...]:
-        """Return name, training and test images of every task."""
-        main = ("main", self.train, self.test)
-        return (main, ("transfer", *self.transfer)) if self.transfer else (main,)  # type: ignore[return-value]
-
-    @property
-    def labels_of_tasks(self) -> tuple[tuple[str, str], ...]:
-        """Return where the labels of both parts of every task are: of a transfer, in folders."""
-        return (self.labels, self.test_labels), ("auto", "auto")
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the task of the plan, and that of a transfer, which is labelled by folders."""
+        main = Task("main", self.train, self.test, self.labels, self.test_labels)
+        if not self.transfer:
+            return (main,)
+        train, test = self.transfer
+        return main, Task("transfer", train, test, "auto", "auto")
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as plain JSON values."""
@@ -144,12 +153,12 @@ def cells_of(
 
     So an assessment that is stopped holds the whole comparison for the small amounts.
     """
-    for task, _, _ in plan.tasks:
-        for amount in amounts[task]:
+    for task in plan.tasks:
+        for amount in amounts[task.name]:
             for seed in plan.seeds:
                 for arm, protocols in arms.items():
                     for protocol in protocols:
-                        yield Cell(task, arm, protocol, amount, seed)
+                        yield Cell(task.name, arm, protocol, amount, seed)
 
 
 def distinct(amounts: tuple[Amount, ...], labels: Int[np.ndarray, "images"]) -> tuple[Amount, ...]:

@@ -72,8 +72,8 @@ def _task(assessment: Assessment, task: str, amounts: Sequence[Amount]) -> dict[
     counts = np.bincount(train.labels.index, minlength=len(train.labels.names))
     return {
         "name": task,
-        "train": assessment.tasks[task].train,
-        "test": assessment.tasks[task].test,
+        "train": assessment.tasks[task].task.train,
+        "test": assessment.tasks[task].task.test,
         "train_images": len(train),
         "test_images": len(test),
         "classes": list(train.labels.names),

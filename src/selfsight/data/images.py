@@ -15,9 +15,9 @@ from selfsight.data.scan import scan
 from selfsight.data.store import Progress, check_outside, open_store
 from selfsight.errors import UserError, reaching
 
-SAMPLED, AT_ONCE = 2000, 200  # images of a fingerprint
-
 __all__ = ["ImageSet", "Labels", "Selection", "check_apart", "open_images", "quiet"]
+
+SAMPLED, AT_ONCE = 2000, 200  # images of a fingerprint
 
 
 def quiet(_phase: str, _done: int, _total: int) -> None:

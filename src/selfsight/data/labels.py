@@ -28,7 +28,7 @@ SPLITS = frozenset(
 class Labels:
     """A class for some or all of the images, or for none."""
 
-    names: tuple[str, ...]  # of the classes, sorted; empty when there are no labels
+    names: tuple[str, ...]  # of the classes; empty when there are no labels
     index: Int[np.ndarray, "images"]  # int64 class number per image, -1 where unlabelled
 
 

@@ -19,6 +19,7 @@ from selfsight.experiments.plan import Arm, Plan
 from selfsight.experiments.wording import (
     TESTED,
     budget_text,
+    decided,
     leak_lines,
     sentence_of,
     table_lines,
@@ -110,6 +111,7 @@ def to_json(results: Results) -> dict[str, Any]:
         "done": results.done,
         "runs": len(results.cells),
         "word": results.word,
+        "decided": decided(results.arms, results.contrasts),
         "sentence": results.sentence,
         "arms": [asdict(arm) for arm in results.arms],
         "contrasts": [asdict(found) for found in results.contrasts],

@@ -53,14 +53,19 @@ def word_of(arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> str:
     """
     if not any(arm.linear for arm in arms):
         return "nothing measured"
+    sure = decided(arms, contrasts)
+    if any(found.kind == "change" for found in contrasts):
+        return "it matters" if sure else "no difference found between the ends"
+    return f"{arms[0].name} leads" if sure else "undecided"
+
+
+def decided(arms: Sequence["ArmRow"], contrasts: Sequence[Contrast]) -> bool:
+    """Return whether the ends of a study differ, or the first arm is ahead of all others."""
     changes = [found for found in contrasts if found.kind == "change"]
     if changes:
-        moved = any(found.call == "difference" for found in changes)
-        return "it matters" if moved else "no difference found between the ends"
+        return any(found.call == "difference" for found in changes)
     own = [found for found in contrasts if found.first == arms[0].name]
-    if own and all(found.call == "difference" and found.paired.mean > 0 for found in own):
-        return f"{arms[0].name} leads"
-    return "undecided"
+    return bool(own) and all(found.call == "difference" and found.paired.mean > 0 for found in own)
 
 
 def table_lines(results: "Results") -> list[str]:

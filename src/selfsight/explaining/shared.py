@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from selfsight.explaining.aims import neighbours
 from selfsight.explaining.bank import Bank
+from selfsight.explaining.groups import neighbours
 from selfsight.explaining.keeping import Keep, kept_maps, made_now
 from selfsight.explaining.maps import Images, MapMaker
 from selfsight.explaining.targets import Similarity

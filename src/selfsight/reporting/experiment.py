@@ -81,16 +81,16 @@ def _title(content: Mapping[str, Any]) -> str:
 
 
 def _facts(content: Mapping[str, Any]) -> list[str]:
-    settings = dict(content["settings"])
-    for each in content["differing"].values():
-        for name, value in each.items():
-            known = str(settings[name]).split(", ")
-            settings[name] = ", ".join(dict.fromkeys([*known, str(value)]))
-    known = [name for name in SHOWN_SETTINGS if name != content["vary"]]
+    arms = [content["settings"] | each for each in content["differing"].values()]
+    shown = [name for name in SHOWN_SETTINGS if name != content["vary"]]
+    values = {
+        name: dict.fromkeys(str(arm[name]) for arm in arms or [content["settings"]])
+        for name in shown
+    }
     seeds = content["seeds"]
     return [
         content["budget"]["words"],
-        *(f"{name} {settings[name]}" for name in known),
+        *(f"{name} {', '.join(each)}" for name, each in values.items()),
         f"{seeds} seed{'s' if seeds > 1 else ''}",
     ]
 
@@ -98,8 +98,7 @@ def _facts(content: Mapping[str, Any]) -> list[str]:
 def _tone(content: Mapping[str, Any]) -> str:
     if content["done"] < content["runs"]:
         return "doubtful"
-    decided = content["word"].endswith("leads") or content["word"] == "it matters"
-    return "good" if decided else "neutral"
+    return "good" if content["decided"] else "neutral"
 
 
 def _leaks(content: Mapping[str, Any]) -> list[str]:

@@ -34,7 +34,7 @@ def trend(content: Mapping[str, Any]) -> Markup:
     name = content["vary"].replace("_", " ")
     return line_chart(
         lines,
-        levels=[Level("untrained", mean) for mean in untrained_means(content)],
+        levels=[Level("untrained", mean) for mean in untrained_means(content).values()],
         about=f"Linear probe accuracy against {name}",
         shares=True,
         along=steps_along(values, name=name),

@@ -97,28 +97,24 @@ def points(found: Mapping[str, Any], *, turned: bool = False) -> str:
 
 
 def references(content: Mapping[str, Any]) -> list[tuple[str, str, float]]:
-    """Return name, mean as text, and mean of what every encoder stands beside.
-
-    Untrained encoders come first, one a backbone.
-    """
-    backbones = content["encoders"]
-    several = len(set(backbones.values())) > 1
-    means: dict[str, list[float]] = {}
-    for key in ("untrained", "pixels"):
-        for arm in content["arms"]:
-            name = f"untrained {backbones[arm['name']] if several else 'encoder'}"
-            if arm[key] is not None:
-                name = name if key == "untrained" else "raw pixels"
-                means.setdefault(name, []).append(arm[key]["mean"])
-    return [
-        (name, f"{100 * float(np.mean(found)):.1f}", float(np.mean(found)))
-        for name, found in means.items()
-    ]
+    """Return name, mean as text, and mean of what every encoder stands beside."""
+    beside = untrained_means(content)
+    several = len(beside) > 1
+    found = {f"untrained {name if several else 'encoder'}": mean for name, mean in beside.items()}
+    pixels = [arm["pixels"]["mean"] for arm in content["arms"] if arm["pixels"] is not None]
+    if pixels:
+        found["raw pixels"] = float(np.mean(pixels))
+    return [(name, f"{100 * mean:.1f}", mean) for name, mean in found.items()]
 
 
-def untrained_means(content: Mapping[str, Any]) -> list[float]:
-    """Return the mean of each untrained encoder, one a backbone."""
-    return [mean for name, _, mean in references(content) if name.startswith("untrained")]
+def untrained_means(content: Mapping[str, Any]) -> dict[str, float]:
+    """Return the mean accuracy of each backbone without training, by its name."""
+    found: dict[str, list[float]] = {}
+    for arm in content["arms"]:
+        if arm["untrained"] is not None:
+            backbone = content["encoders"][arm["name"]]
+            found.setdefault(backbone, []).append(arm["untrained"]["mean"])
+    return {backbone: float(np.mean(means)) for backbone, means in found.items()}
 
 
 def axis(content: Mapping[str, Any]) -> list[tuple[float, str]]:
@@ -135,7 +131,7 @@ def axis(content: Mapping[str, Any]) -> list[tuple[float, str]]:
 def _ends(content: Mapping[str, Any]) -> tuple[float, float]:
     """Return the ends of the axis: it holds every run and the untrained encoder, and not 0."""
     shown = [number(cell.get("encoder_linear")) for cell in content["cells"]]
-    shown += untrained_means(content)
+    shown += untrained_means(content).values()
     return value_range(np.array(shown), zero=False) or (0.0, 1.0)
 
 
@@ -151,12 +147,12 @@ def _dots(arm: Mapping[str, Any], content: Mapping[str, Any], tone: str) -> Mark
     def place(share: float) -> str:
         return f"{100 * (share - low) / (high - low):.2f}"
 
-    marks = [
-        Markup('<line class="chance" x1="{0}%" x2="{0}%" y1="2" y2="22"/>').format(
-            place(arm["untrained"]["mean"])
+    marks = []
+    if arm["untrained"] is not None:
+        chance = place(arm["untrained"]["mean"])
+        marks.append(
+            Markup('<line class="chance" x1="{0}%" x2="{0}%" y1="2" y2="22"/>').format(chance)
         )
-        for _ in range(arm["untrained"] is not None)
-    ]
     if accuracies:
         mean = place(float(np.mean(accuracies)))
         marks.append(Markup('<line class="mean" x1="{0}%" x2="{0}%" y1="4" y2="20"/>').format(mean))

@@ -45,6 +45,23 @@ def asked(images: ImageSet, seed: int = 0) -> list[Nuisance]:
     )
 
 
+def test_where_a_trait_never_varies_within_a_class_nothing_is_said_of_what_features_show() -> None:
+    labels = np.repeat(np.arange(60), 2)  # two images a class: one to fit on, one to read
+    trait = Trait("width", labels % 4 + np.linspace(0, 0.1, 120), "file")
+    found = measure_nuisances(
+        [trait], np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32),
+        np.zeros((120, 4), np.float32), labels=Labelled(labels, tuple(map(str, range(60)))),
+        training=np.arange(0, 120, 2), test=np.arange(1, 120, 2), seed=0,
+    )  # fmt: skip
+    assert found[0].leak is not None and found[0].shown is None
+    mixed = measure_nuisances(
+        [trait], np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32),
+        np.zeros((120, 4), np.float32), labels=Labelled(labels // 30, ("a", "b")),
+        training=np.arange(0, 120, 2), test=np.arange(1, 120, 2), seed=0,
+    )  # fmt: skip
+    assert mixed[0].shown is not None
+
+
 def test_an_image_size_that_tells_the_class_is_named_in_a_sentence(tmp_path: Path) -> None:
     found = asked(folder(tmp_path, leak="size"))
     names = [one.trait.name for one in leaks(found)]

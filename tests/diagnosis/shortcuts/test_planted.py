@@ -116,7 +116,7 @@ def test_p_values_are_corrected_over_the_cues() -> None:
 
 def test_a_cue_that_both_views_share_becomes_identity() -> None:
     found = identity(_colour, TINT, TEST, seed=0)
-    assert found.shared > found.exchanged and found.p < 0.01
+    assert found.shared > found.changed and found.p < 0.01
     assert identity(middle, Cue("tint", 4, strength=0.0), TEST, seed=0).gain.value == 0
 
 
@@ -154,8 +154,8 @@ def test_no_two_views_and_no_two_sets_share_their_noise() -> None:
     grey = replace(TEST, pixels=np.full_like(TEST.pixels[:], 127))  # nothing but the noise
     full = np.ones(len(grey), dtype=np.int64)
     noise = Cue("sensor noise", 4)
-    shared, exchanged = nearer(pattern, noise, grey, full, others=(full, 1 - full), seed=0)
-    assert 0.4 < np.mean(shared) < 0.6 and 0.4 < np.mean(exchanged) < 0.6  # no better than chance
+    shared, changed = nearer(pattern, noise, grey, full, others=(full, 1 - full), seed=0)
+    assert 0.4 < np.mean(shared) < 0.6 and 0.4 < np.mean(changed) < 0.6  # no better than chance
     design = Design.of(Cue("sensor noise", 4), grey, grey, seed=0)
     seen = Seen.of(pattern, design, what="", progress=quiet)
     alike = (seen.train_free == seen.test_free).mean(axis=1)

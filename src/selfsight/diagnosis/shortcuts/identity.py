@@ -45,8 +45,8 @@ class Identity:
     """
 
     shared: float  # both views carry the image's number
-    exchanged: float  # the other view carries the other number
-    gain: Interval  # shared - exchanged
+    changed: float  # the other view carries the other number
+    gain: Interval  # shared - changed
     p: float  # of a gain above 0, not corrected for other tests
     images: int
 
@@ -57,13 +57,13 @@ def identity(
     """Return what a cue adds to finding an image's other view; at most MOST images are used."""
     images = images.part(np.arange(min(MOST, len(images))))
     own = ties.to_nothing(len(images), kinds=2, seed=seed)
-    shared, exchanged = nearer(
+    shared, changed = nearer(
         encode, cue, images, own, others=(own, 1 - own), seed=seed, progress=progress
     )
-    gains = shared - exchanged
+    gains = shared - changed
     return Identity(
         shared=float(shared.mean()),
-        exchanged=float(exchanged.mean()),
+        changed=float(changed.mean()),
         gain=mean_interval(gains, seed=seed),
         p=sign_flip(gains, seed=seed),
         images=len(gains),

@@ -117,14 +117,14 @@ def _identity(found: ByCue, p_values: Mapping[str, Corrected]) -> Table:
     for cue, tests in found.items():
         one = next(iter(tests.values())).identity
         if one is not None:
-            cells = (one.shared, one.exchanged, one.gain, p_values[cue].identity)
+            cells = (one.shared, one.changed, one.gain, p_values[cue].identity)
             rows.append(Row(cue, cells))
     return Table(
         "identity",
         "How often an image's other view is nearer than another image's",
         (
             Column("shared cue", "share", drawn=True, about="both views carry the image's own"),
-            Column("exchanged", "share", drawn=True, about="it carries the other"),
+            Column("changed", "share", drawn=True, about="it carries the other"),
             Column("gain", "points"),
             Column("p", "p"),
         ),
