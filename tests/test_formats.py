@@ -190,10 +190,11 @@ def test_timm_takes_a_transformer(tmp_path: Path) -> None:
     )
 
 
-def test_onnx_is_one_file_with_the_statistics_inside(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["convnet", "patchnet"])
+def test_onnx_is_one_file_with_the_statistics_inside(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
-    encoder = build()
+    encoder = build(name)
     file, _ = export(encoder, to="onnx", out=tmp_path / "net.onnx")
     assert names(tmp_path) == ["net.onnx", "use_net.py"]
     session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
@@ -210,7 +211,15 @@ def test_safetensors_keeps_the_notes(saved: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("convnet", 16), ("resnet18", 32), ("resnet18", 128), ("vit_tiny", 32)]
+    ("name", "size"),
+    [
+        ("convnet", 16),
+        ("patchnet", 16),
+        ("patchnet", 40),
+        ("resnet18", 32),
+        ("resnet18", 128),
+        ("vit_tiny", 32),
+    ],
 )
 def test_selfsights_own_file_is_used_without_selfsight(
     name: str, size: int, tmp_path: Path

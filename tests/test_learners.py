@@ -41,10 +41,10 @@ def test_a_twin_is_decided_by_its_seed_and_tells_how_far_it_is(learn):
 def test_settings_that_suit_the_runs_images_only_are_fitted_to_the_twins():
     images = two_colours(32)
     whole = replace(learning(1, []), method="moco", method_settings={"queue": 4096})
-    method = _fitting(whole, whole.settings(images, seed=0), images=32)
+    method = _fitting(whole, whole.settings(images, seed=0), images=images)
     assert len(method.queue.rows) <= 32
     own = replace(whole, method_settings={"queue": 16, "temperature": 0.3})
-    kept = _fitting(own, own.settings(images, seed=0), images=32)
+    kept = _fitting(own, own.settings(images, seed=0), images=images)
     assert (len(kept.queue.rows), kept.temperature) == (16, 0.3)
 
 

@@ -129,8 +129,12 @@ def build_method(
     settings: Settings,
     mean: Sequence[float],
     std: Sequence[float],
+    begin: Callable[[Encoder], object] | None = None,
 ) -> Method:
-    """Return the method around a fresh encoder for these images; torch's seed decides both."""
+    """Return the method around a fresh encoder for these images; torch's seed decides both.
+
+    begin: what to do with the encoder before the method is built around it.
+    """
     encoder = build_encoder(
         settings.encoder,
         image_size=settings.size,
@@ -138,6 +142,8 @@ def build_method(
         mean=mean,
         std=std,
     )
+    if begin is not None:
+        begin(encoder)
     method: Method = kind(encoder, **own)
     return method
 

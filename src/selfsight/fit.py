@@ -4,6 +4,7 @@ It looks at the network now and then, keeps records and checkpoints, and stops c
 What comes after the last step is in `conclude.py`.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch.optim import Optimizer
 
 from selfsight import methods
 from selfsight.assemble import optimiser_for, peak_rate, rate_lines
+from selfsight.beginning import begin
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
 from selfsight.chunks import chunk_lines
 from selfsight.conclude import conclude
@@ -25,8 +27,10 @@ from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
 from selfsight.method import Method
+from selfsight.nets.encoder import Encoder
 from selfsight.places import place, placed
 from selfsight.preparation import drafted, equip, settled
+from selfsight.preset import chosen
 from selfsight.run import Run, begun_otherwise
 from selfsight.settings import Settings
 
@@ -41,12 +45,29 @@ def fit(
     display: Display,
 ) -> Run:
     """Train and return the finished run. Raises UserError for mistakes, Interrupted for Ctrl-C."""
-    kind = methods.find(settings.method)
-    own = methods.parse_settings(kind, method_settings)
     settings, engine = equip(settings)
     display = display if engine.first else Display(quiet=True)
+    if not resume:
+        settings = chosen(
+            settings,
+            images=lambda: len(
+                _material(images, out=out, settings=settings, engine=engine, display=display).train
+            ),
+            device=engine.device.type,
+            say=display.say,
+        )
+    kind = methods.find(settings.method)
+    own = methods.parse_settings(kind, method_settings)
     settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
+    goes_on, spent = resume and Run.open(out).has_checkpoint, 0.0
+
+    def start(encoder: Encoder) -> None:
+        nonlocal spent
+        since, network = time.monotonic(), encoder.to(engine.device)
+        if begin(network, material.train, seed=settings.seed, progress=display.phase):
+            spent = time.monotonic() - since
+
     settings, own, method = settled(
         kind,
         own,
@@ -54,6 +75,7 @@ def fit(
         images=len(material.train),
         mean=material.mean,
         std=material.std,
+        begin=None if goes_on else start,
         engine=engine,
         resume=resume,
         say=display.say,
@@ -62,6 +84,7 @@ def fit(
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     with resumable(run):
         state = restore(run, method, optimiser, material.train) if resume else State()
+        state.seconds += spent  # beginning is training, and its time counts
         engine.wait()  # until all have read where to go on, before the first writes
         if engine.first:
             run.forget_after(state.step)

@@ -8,6 +8,7 @@ either side.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from selfsight import methods
 from selfsight.assemble import build_method, optimiser_for, peak_rate
+from selfsight.beginning import begin
 from selfsight.budget import progress_by_steps
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import batch_rows
@@ -70,6 +72,7 @@ def supervised(learning: Learning, images: ImageSet, seed: int) -> Encode:
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
         encoder = build_encoder(**learning.like.config).to(device)  # type: ignore[arg-type]
+        begin(encoder, images, seed=seed, progress=learning.progress)
         head = nn.Linear(encoder.dim, len(images.labels.names)).to(device)
         optimiser = build_optimiser(
             "adamw",
@@ -97,7 +100,7 @@ def self_supervised(learning: Learning, images: ImageSet, seed: int) -> Encode:
     """Return the features of a network that learned by the method, from pixels alone."""
     settings = learning.settings(images, seed=seed)
     device = learning.like.mean.device
-    method = _fitting(learning, settings, images=len(images)).to(device)
+    method = _fitting(learning, settings, images=images).to(device)
     records = train(
         method,
         lambda step: _pixels(
@@ -115,21 +118,26 @@ def self_supervised(learning: Learning, images: ImageSet, seed: int) -> Encode:
     return encoder_function(method.exported, str(device))
 
 
-def _fitting(learning: Learning, settings: Settings, *, images: int) -> Method:
+def _fitting(learning: Learning, settings: Settings, *, images: ImageSet) -> Method:
     """Return the method with its settings, or those that so few images suit where it must be."""
     kind, own = methods.find(learning.method), dict(learning.method_settings)
-    situation = Situation(images=images, batch=settings.batch, image_size=settings.size)
-    method = _built(kind, own, learning=learning, settings=settings)
+    situation = Situation(images=len(images), batch=settings.batch, image_size=settings.size)
+    method = _built(kind, own, learning=learning, settings=settings, images=images)
     try:
         method.demand_fit(situation)
     except UserError:
         own |= {each.setting: each.value for each in kind.suited(situation)}
-        method = _built(kind, own, learning=learning, settings=settings)
+        method = _built(kind, own, learning=learning, settings=settings, images=images)
     return method
 
 
 def _built(
-    kind: type[Method], own: dict[str, object], *, learning: Learning, settings: Settings
+    kind: type[Method],
+    own: dict[str, object],
+    *,
+    learning: Learning,
+    settings: Settings,
+    images: ImageSet,
 ) -> Method:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -139,6 +147,7 @@ def _built(
             settings=settings,
             mean=learning.like.mean.tolist(),
             std=learning.like.std.tolist(),
+            begin=partial(begin, images=images, seed=settings.seed, progress=learning.progress),
         )
 
 

@@ -21,6 +21,7 @@ from selfsight.gather import world_size
 from selfsight.material import is_grey
 from selfsight.memory import installed_memory
 from selfsight.method import Method, Situation
+from selfsight.nets.encoder import Encoder
 from selfsight.processors import free_cores
 from selfsight.settings import Settings
 
@@ -67,14 +68,16 @@ def settled(
     images: int,
     mean: tuple[float, ...],
     std: tuple[float, ...],
+    begin: Callable[[Encoder], object] | None = None,
     engine: Engine,
     resume: bool,
     say: Callable[[str], None],
 ) -> tuple[Settings, dict[str, object], Method]:
     """Return the settings and the method's own, fitted to the images, and the method on its device.
 
-    images: that are trained on. mean, std: of their pixels, by channel. A resumed run keeps what it
-    had. Raises UserError for what cannot work with these images.
+    images: that are trained on. mean, std: of their pixels, by channel. begin: what to do with
+    the new encoder. A resumed run keeps what it had. Raises UserError for what cannot work with
+    these images.
     """
     settings = fitted_batch(settings, images=images, say=say)
     demand_memory(settings, installed=installed_memory(engine.device))
@@ -83,7 +86,7 @@ def settled(
         own = suited(kind, own, settings=settings, images=images, say=say)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        method = build_method(kind, own, settings=settings, mean=mean, std=std)
+        method = build_method(kind, own, settings=settings, mean=mean, std=std, begin=begin)
     demand_groups(method, settings)
     method.demand_fit(
         Situation(

@@ -150,6 +150,11 @@ class Run:
         for old in self._checkpoints()[:-KEPT_CHECKPOINTS]:
             old.unlink()
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Return whether there is a checkpoint to go on from."""
+        return bool(self._checkpoints())
+
     def latest_checkpoint(self) -> dict[str, Any] | None:
         """Return the newest checkpoint, or None if the run was stopped before its first.
 

@@ -25,11 +25,13 @@ LARGEST_SIZE = 2048  # px; beyond it a single image fills a processor's memory
 class Settings:
     """What a run is made of, apart from its images and its method's own settings."""
 
+    preset: Literal["none", "laptop", "auto"] = "none"
+    """Settings that go together: laptop, for minutes on a processor; auto says what it picks."""
     method: str = "simclr"
     """Name of the method; `selfsight methods` lists them."""
     encoder: str = "auto"
-    """Backbone: convnet (tiny, ours), resnet18, resnet50, vit_tiny, … or a timm name (auto:
-    resnet18, for mae vit_tiny)."""
+    """Backbone: convnet (tiny, ours), patchnet (ours, k-means patches), resnet18, resnet50,
+    vit_tiny, … or a timm name (auto: resnet18, for mae vit_tiny)."""
     stem: Literal["auto", "small", "standard"] = "auto"
     """First layers of a ResNet (auto: small for images up to 96 px, standard on a processor)."""
     size: int = 32
@@ -80,7 +82,7 @@ class Settings:
     """Minutes between checkpoints; there is always one at the end."""
 
     def __post_init__(self) -> None:
-        self._one_of("stem", "precision", "optimiser", "on_collapse")
+        self._one_of("preset", "stem", "precision", "optimiser", "on_collapse")
         self._at_least("size", 8)
         if self.size > LARGEST_SIZE:
             raise UserError(f"size is {self.size}; it must be at most {LARGEST_SIZE} px")

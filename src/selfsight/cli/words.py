@@ -1,7 +1,7 @@
 """Words that several commands take, and how they are taken apart."""
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -15,8 +15,9 @@ Images = Annotated[int | None, Parameter(name="--images")]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared(Settings):
-    """The settings that all runs of an experiment share: those of `train` but method and seed."""
+    """The settings that all runs of an experiment share: no preset, method or seed."""
 
+    preset: Annotated[Literal["none"], Parameter(parse=False)] = "none"
     method: Annotated[str, Parameter(parse=False)] = "simclr"
     seed: Annotated[int, Parameter(parse=False)] = 0
 

@@ -20,6 +20,7 @@ def train(
     images: str | Path,
     *,
     out: str | Path,
+    preset: Literal["none", "laptop", "auto"] = "none",
     method: str = "simclr",
     encoder: str = "auto",
     stem: Literal["auto", "small", "standard"] = "auto",

@@ -26,6 +26,7 @@ from selfsight.formats.proof import agree, prove, sample
 from selfsight.formats.recipes import onnx_recipe, own_recipe, timm_recipe, torchvision_recipe
 from selfsight.nets.catalogue import timm_arguments
 from selfsight.nets.encoder import Encoder
+from selfsight.nets.networks import OURS
 
 Target = Literal["safetensors", "torchvision", "timm", "onnx"]
 SUFFIXES = {
@@ -79,7 +80,7 @@ def _safetensors(encoder: Encoder, file: Path, recipe: Path) -> None:
     file.write_bytes(encoder_bytes(encoder, notes=encoder.notes))
     images = sample(encoder)
     agree(load_encoder(file).encode(images).numpy(), encoder.encode(images).numpy())
-    arguments = None if encoder.name == "convnet" else _arguments(encoder)
+    arguments = None if encoder.name in OURS else _arguments(encoder)
     recipe.write_text(own_recipe(encoder, arguments=arguments, file=file.name), encoding="utf-8")
     prove(recipe, encoder)
 
@@ -96,8 +97,10 @@ def _torchvision(encoder: Encoder, file: Path, recipe: Path) -> None:
 
 
 def _timm(encoder: Encoder, file: Path, recipe: Path) -> None:
-    if encoder.name == "convnet":
-        raise UserError("encoder 'convnet' is not one of timm's; export it to safetensors or onnx")
+    if encoder.name in OURS:
+        raise UserError(
+            f"encoder {encoder.name!r} is not one of timm's; export it to safetensors or onnx"
+        )
     arguments = _arguments(encoder)
     _write_weights(encoder.network, file)
     recipe.write_text(timm_recipe(encoder, arguments=arguments, file=file.name), encoding="utf-8")

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 from torch import nn
 
-from selfsight.nets.convnet import BLOCKS
+from selfsight.formats.spelled import spelled
 from selfsight.nets.encoder import Encoder
 
 HEADER = """\
@@ -19,30 +19,6 @@ HEADER = """\
 # divided by 255), and returns {dim} features an image. For an image of another size, scale it
 # (bilinear, antialiased) until the shorter side is {size} px and cut out the centre.
 # {pixels}
-"""
-
-CONVNET = """
-
-def block(channels, wider, stride):
-    return torch.nn.Sequential(
-        torch.nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False),
-        torch.nn.BatchNorm2d(wider),
-        torch.nn.ReLU(),
-    )
-
-
-class ConvNet(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.blocks = torch.nn.Sequential()
-        channels = {channels}
-        for wider, stride in {blocks}:
-            self.blocks.append(block(channels, wider, stride))
-            channels = wider
-
-    def forward(self, pixels):
-        return self.blocks(pixels).mean((2, 3))
-
 """
 
 
@@ -61,15 +37,14 @@ def timm_recipe(encoder: Encoder, *, arguments: dict[str, object], file: str) ->
 def own_recipe(encoder: Encoder, *, arguments: dict[str, object] | None, file: str) -> str:
     """Return the Python text that rebuilds the network of selfsight's own `file` without it.
 
-    arguments: of `timm.create_model`, or None for `convnet`, which is spelt out.
+    arguments: of `timm.create_model`, or None for a network of our own, which is spelt out.
     """
-    convnet = CONVNET.format(channels=encoder.channels, blocks=BLOCKS)
-    create = _timm_call(arguments) if arguments else "ConvNet()"
+    create = _timm_call(arguments) if arguments else "Network()"
     lines = [
         "from pathlib import Path\n",
         *sorted(["import torch", *(["import timm"] if arguments else [])]),
         "from safetensors.torch import load_file",
-        *([] if arguments else [convnet]),
+        *([] if arguments else [spelled(encoder)]),
         f"\nFILE = Path(__file__).with_name({file!a})",
         "weights = load_file(FILE)",
         'MEAN = weights.pop("mean")[:, None, None]',

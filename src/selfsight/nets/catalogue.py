@@ -14,7 +14,7 @@ SHORT_NAMES = {
     "vit_small": "vit_small_patch16_224",
     "vit_base": "vit_base_patch16_224",
 }
-RECOMMENDED = ("convnet", *SHORT_NAMES, "resnet18", "resnet34", "resnet50")
+RECOMMENDED = ("convnet", "patchnet", *SHORT_NAMES, "resnet18", "resnet34", "resnet50")
 OWN_PATCHES_FROM = 128  # px
 PATCHED_FAMILIES = {"vision_transformer", "vision_transformer_relpos", "deit", "eva", "beit"}
 

@@ -1,7 +1,7 @@
 """The encoder: images in [0, 1] to features, with everything inside that it needs.
 
 The pixel statistics are part of it, so that no later step can use the wrong ones. The network is
-our own `convnet` or any of timm's, never with downloaded weights.
+one of our own (`networks`) or any of timm's, never with downloaded weights.
 """
 
 import math
@@ -14,11 +14,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from selfsight.errors import UserError
-from selfsight.nets.catalogue import timm_arguments
-from selfsight.nets.convnet import ConvNet
+from selfsight.nets.networks import build_network, cannot_take, check_size
 from selfsight.nets.pixels import centre, unit_range
 from selfsight.nets.small_maps import quicken
-from selfsight.nets.stems import STANDARD_REDUCTION, fit_stem, small_stem_stride
+from selfsight.nets.stems import fit_stem
 
 Images = Float[Tensor, "batch channels height width"]
 
@@ -27,8 +26,8 @@ class Encoder(nn.Module):
     """A network with its pixel statistics; `build_encoder` makes one.
 
     name, image_size (px), channels, stem: what it was built from. dim: features an image.
-    network: the timm model or ConvNet. mean, std: buffers, one number a channel, for pixels in
-    [0, 1]. notes: where it comes from, for a reader (method, number of images); may be empty.
+    network: the timm model or one of our own. mean, std: buffers, one number a channel, for pixels
+    in [0, 1]. notes: where it comes from, for a reader (method, number of images); may be empty.
     """
 
     mean: Tensor
@@ -152,19 +151,16 @@ def build_encoder(
 ) -> Encoder:
     """Return a new encoder with random weights, drawn from torch's global generator.
 
-    name: "convnet", "vit_tiny", "vit_small", "vit_base" or any name of `timm.list_models()`.
-    image_size: the side of its square images in px. stem: "auto", "small" or "standard", see
-    `stems`. mean, std: one number a channel, for pixels in [0, 1]. Raises UserError for an unknown
-    name (with the nearest one), a size that the network cannot take, or statistics that do not fit.
+    name: "convnet", "patchnet", "vit_tiny", "vit_small", "vit_base" or any name of timm's
+    `list_models()`. image_size: the side of its square images in px. stem: "auto", "small" or
+    "standard", see `stems`. mean, std: one number a channel, for pixels in [0, 1]. Raises UserError
+    for an unknown name (with the nearest one), a size that the network cannot take, or statistics
+    that do not fit.
     """
     _check_numbers(image_size, channels=channels, mean=mean, std=std)
-    network: Any
-    if name == "convnet":
-        network = ConvNet(channels=channels)
-    else:
-        network = _timm_network(name, image_size=image_size, channels=channels)
+    network = build_network(name, image_size=image_size, channels=channels)
     built = fit_stem(network, name=name, stem=stem, image_size=image_size, channels=channels)
-    _check_size(network, name=name, stem=built, image_size=image_size)
+    check_size(network, name=name, stem=built, image_size=image_size)
     quicken(network)
     encoder = Encoder(network, name=name, image_size=image_size, stem=built, mean=mean, std=std)
     _try(encoder)
@@ -184,38 +180,12 @@ def _check_numbers(
         raise UserError(f"mean {list(mean)} and std {list(std)} must be finite, and std positive")
 
 
-def _timm_network(name: str, *, image_size: int, channels: int) -> Any:
-    from timm import create_model
-
-    arguments = timm_arguments(name, image_size=image_size, channels=channels)
-    try:
-        return create_model(pretrained=False, **arguments)
-    except (AssertionError, RuntimeError, TypeError, ValueError) as fault:
-        raise _cannot_take(name, image_size, fault) from fault
-
-
-def _check_size(network: Any, *, name: str, stem: str, image_size: int) -> None:
-    reduction = network.feature_info[-1]["reduction"]
-    if stem == "small":
-        reduction = reduction // STANDARD_REDUCTION * small_stem_stride(image_size)
-    if 2 * image_size < reduction:
-        raise UserError(
-            f"images of {image_size} px vanish in encoder {name!r}, which makes them "
-            f"{reduction} times smaller; use {reduction // 2} px or more, or 'convnet'"
-        )
-
-
 def _try(encoder: Encoder) -> None:
     """Run one image through, because hundreds of timm's networks have their own idea of sizes."""
     side = encoder.image_size
     try:
         features = encoder.encode(torch.zeros(1, encoder.channels, side, side))
     except (AssertionError, RuntimeError, TypeError, ValueError) as fault:
-        raise _cannot_take(encoder.name, side, fault) from fault
+        raise cannot_take(encoder.name, side, fault) from fault
     if features.shape != (1, encoder.dim):
         raise UserError(f"encoder {encoder.name!r} gives no vector of features; use another one")
-
-
-def _cannot_take(name: str, image_size: int, fault: Exception) -> UserError:
-    why = " ".join(str(fault).split())[:200]
-    return UserError(f"encoder {name!r} cannot take images of {image_size} px: {why}")

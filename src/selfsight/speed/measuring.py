@@ -17,6 +17,7 @@ from selfsight.engine import Engine
 from selfsight.material import held_out_share, pixel_statistics
 from selfsight.memory import free_memory
 from selfsight.preparation import drafted, equip, settled
+from selfsight.preset import chosen
 from selfsight.settings import Settings
 from selfsight.speed.bench import OTHER, Bench, Once
 from selfsight.speed.steps import Steps, time_steps
@@ -38,17 +39,21 @@ def measure_plan(
 
     cache: where named sets are stored.
     """
+    settings, engine = equip(settings)
+    settings = chosen(
+        settings,
+        images=lambda: _trained_on(_count(images, settings, cache, display), settings),
+        device=engine.device.type,
+        say=display.say,
+    )
     kind = methods.find(settings.method)
     own = methods.parse_settings(kind, dict(method_settings))
-    settings, engine = equip(settings)
     settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
     with _sample(
         images, settings, seconds=FOR_FILES * seconds, cache=cache, display=display
     ) as found:
         sample, whole, once = found
-        count = max(
-            2, round(whole * settings.data * (1 - (held_out_share(settings.held_out) or 0)))
-        )
+        count = _trained_on(whole, settings)
         mean, std = pixel_statistics(sample)
         settings, _, method = settled(
             kind,
@@ -73,6 +78,17 @@ def measure_plan(
         store = whole * math.prod(sample.pixels.shape[1:])
     display.end()
     return _bench(settings, engine, steps, images=count, store=store, free=free, once=once)
+
+
+def _trained_on(whole: int, settings: Settings) -> int:
+    return max(2, round(whole * settings.data * (1 - (held_out_share(settings.held_out) or 0))))
+
+
+def _count(images: str, settings: Settings, cache: Path, display: Display) -> int:
+    if Path(images).exists():
+        return len(scan(images, progress=display.phase).paths)
+    with _sample(images, settings, seconds=0, cache=cache, display=display) as (_, whole, _once):
+        return whole
 
 
 @contextmanager

@@ -1,0 +1,60 @@
+"""What an encoder can find in images before its first step, where its network has such a part."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfsight.data.images import ImageSet
+from selfsight.nets.encoder import Encoder
+from selfsight.nets.patchnet import PatchNet, read
+from selfsight.views.augmentation import Augmentation
+
+IMAGES = 20_000  # at most, evenly spaced; the patches are found in every second one
+AT_A_TIME = 250
+
+
+def begin(
+    encoder: Encoder,
+    images: ImageSet,
+    *,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> bool:
+    """Find the parts of the encoder's network that no gradient teaches; most have none.
+
+    Returns whether it has. Labels are not looked at. torch's random state is as before.
+    """
+    network = encoder.network
+    if not isinstance(network, PatchNet):
+        return False
+    rows = np.unique(np.linspace(0, len(images) - 1, IMAGES).astype(np.int64))
+    batches = np.array_split(rows, -(-len(rows) // AT_A_TIME))
+    view = Augmentation(
+        encoder.image_size,
+        area=(0.3, 1.0),
+        jitter=0.8,
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.2,
+        hue=0.1,
+        grey=0.2,
+    )
+
+    def pixels(some: np.ndarray) -> Tensor:
+        return encoder.fit(torch.from_numpy(images.batch(some)))
+
+    def views() -> Iterator[tuple[Tensor, Tensor]]:
+        for done, some in enumerate(batches):
+            progress("looking at views", done * AT_A_TIME, len(rows))
+            found = pixels(some)
+            yield encoder.normalise(view(found)), encoder.normalise(view(found))
+
+    progress("looking for patches", 0, 0)
+    whole = torch.cat([read(encoder.normalise(pixels(some[::2]))) for some in batches])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network.begin(whole, views(), seed=seed)
+    progress("looking at views", len(rows), len(rows))
+    return True

@@ -1,0 +1,69 @@
+"""Presets: settings that go together for a purpose, chosen aloud.
+
+What was measured before each became one is in `docs/benchmarks.md`. A setting that is given stays
+as it is; the settings that a run saves are those that were chosen, so it repeats like any other.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from selfsight.settings import Settings
+
+MINUTES = 10.0  # where no budget is given
+ENOUGH = 20.0  # passes over the images, from which learning all layers may be ahead; a guess
+LARGEST = 64  # px; `patchnet` reads at 32
+SPEED = 120.0  # images a second that a thread trains at 32 px with the default encoder, about
+
+
+def chosen(
+    settings: Settings, *, images: Callable[[], int], device: str, say: Callable[[str], None]
+) -> Settings:
+    """Return the settings with those of their preset, each said aloud with the reason.
+
+    images: counts those that are trained on; asked by `auto` only. device: "cpu" or an
+    accelerator's name. The threads must be known.
+    """
+    preset: str = settings.preset
+    if preset == "auto":
+        preset, reason = _fitting(settings, images=images(), device=device)
+        say(f"preset = {preset}: {reason}")
+    return _with_laptop(settings, say=say) if preset == "laptop" else settings
+
+
+def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
+    if settings.encoder == "auto":
+        say(
+            "encoder = patchnet: k-means patches and a linear layer in closed form, then trained; "
+            "in minutes of a processor it was ahead of all that was tried (docs/benchmarks.md)"
+        )
+        settings = replace(settings, encoder="patchnet")
+    if settings.epochs is None and settings.steps is None and settings.minutes is None:
+        say(f"minutes = {MINUTES:g}: no budget is given")
+        settings = replace(settings, minutes=MINUTES)
+    return settings
+
+
+def _fitting(settings: Settings, *, images: int, device: str) -> tuple[str, str]:
+    """Return the preset for a situation, or "none", and why."""
+    if device != "cpu":
+        return "none", f"the defaults, because nothing else was measured on {device}"
+    if settings.size > LARGEST:
+        return "none", (
+            f"the defaults, because patchnet reads images at 32 px and these have {settings.size}"
+        )
+    passes = _passes(settings, images=images)
+    about = f"the budget has time for about {passes:.2g} passes over {images:,} images"
+    if passes < ENOUGH:
+        return "laptop", f"{about}, too few for a network that learns all its layers"
+    return "none", f"the defaults, because {about}"
+
+
+def _passes(settings: Settings, *, images: int) -> float:
+    """Return how often the default encoder would see each image, by a rule of thumb."""
+    if settings.epochs is not None:
+        return settings.epochs
+    if settings.steps is not None:
+        return settings.steps * settings.batch / images
+    assert settings.threads != "auto"
+    speed = SPEED * settings.threads * (32 / settings.size) ** 2
+    return (settings.minutes or MINUTES) * 60 * speed / images

@@ -1,0 +1,73 @@
+"""What an encoder finds in images before the first step: repeatable, unlabelled, no dice moved."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import selfsight
+from selfsight.beginning import begin
+from selfsight.data.images import open_images
+from selfsight.measure import untrained
+from selfsight.nets.encoder import Encoder, build_encoder
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find a tenth of the patches, for speed."""
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+
+
+def encoder(name: str = "patchnet") -> Encoder:
+    torch.manual_seed(0)
+    return build_encoder(name, image_size=8, mean=[0.5] * 3, std=[0.25] * 3)
+
+
+def begun(seed: int, cache: Path) -> Encoder:
+    found = encoder()
+    images = open_images("digits", size=8, cache=cache)
+    begin(found, images.part(np.arange(60)), seed=seed, progress=lambda *_: None)
+    return found
+
+
+def test_a_seed_decides_and_other_random_numbers_are_left_alone(tmp_path: Path) -> None:
+    one = begun(0, tmp_path)
+    state = torch.get_rng_state()
+    again, other = begun(0, tmp_path), begun(1, tmp_path)
+    torch.manual_seed(0)
+    build_encoder("patchnet", image_size=8, mean=[0.5] * 3, std=[0.25] * 3)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, value in one.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value)
+    assert not torch.equal(other.network.weight, one.network.weight)
+
+
+def test_networks_without_such_a_part_are_not_touched(tmp_path: Path) -> None:
+    plain = encoder("convnet")
+    before = {name: value.clone() for name, value in plain.state_dict().items()}
+    images = open_images("digits", size=8, cache=tmp_path)
+    begin(plain, images, seed=0, progress=lambda *_: pytest.fail("nothing takes time"))
+    assert all(torch.equal(before[name], value) for name, value in plain.state_dict().items())
+
+
+def test_a_run_begins_so_before_the_method_copies_the_network(tmp_path: Path) -> None:
+    run = selfsight.train(
+        "digits",
+        out=tmp_path / "r",
+        method="byol",
+        encoder="patchnet",
+        size=8,
+        steps=1,
+        quiet=True,
+        labels="none",
+    )
+    encoder = run.encoder
+    assert encoder.network.level.abs().sum() > 0
+    assert not torch.equal(encoder.network.fine.whitening, torch.eye(108))
+    saved = run.latest_checkpoint()
+    assert saved is not None
+    centres = [value for name, value in saved["method"].items() if name.endswith("fine.centres")]
+    assert len(centres) == 2  # the online network's and the momentum twin's
+    assert torch.equal(centres[0], centres[1])
+    assert not untrained(encoder, seed=0).network.level.any()

@@ -1,0 +1,98 @@
+"""Presets choose aloud, leave alone what is given, and are kept by the run."""
+
+from pathlib import Path
+
+import pytest
+
+import selfsight
+from selfsight.errors import Interrupted, UserError
+from selfsight.preset import chosen
+from selfsight.settings import Settings
+
+
+def choose(
+    settings: Settings, *, images: int = 50_000, device: str = "cpu"
+) -> tuple[Settings, str]:
+    said: list[str] = []
+    found = chosen(settings, images=lambda: images, device=device, say=said.append)
+    return found, "\n".join(said)
+
+
+def test_without_a_preset_nothing_is_changed_counted_or_said() -> None:
+    settings = Settings(threads=2)
+    found = chosen(
+        settings,
+        images=lambda: pytest.fail("counted"),
+        device="cpu",
+        say=pytest.fail,
+    )
+    assert found == settings
+
+
+def test_laptop_names_its_encoder_and_a_budget_where_none_is_given() -> None:
+    found, said = choose(Settings(preset="laptop", threads=2))
+    assert (found.encoder, found.method, found.minutes) == ("patchnet", "simclr", 10)
+    assert "encoder = patchnet" in said
+    assert "minutes = 10: no budget is given" in said
+
+
+@pytest.mark.parametrize("budget", [{"minutes": 3.0}, {"steps": 7}, {"epochs": 2.0}])
+def test_what_is_given_stays(budget: dict[str, float]) -> None:
+    settings = Settings(preset="laptop", method="vicreg", encoder="convnet", threads=2, **budget)
+    assert choose(settings) == (settings, "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "images", "device", "encoder", "reason"),
+    [
+        ({"minutes": 10.0}, 50_000, "cpu", "patchnet", "about 2.9 passes over 50,000 images, too"),
+        ({"minutes": 10.0}, 1_000, "cpu", "auto", "about 1.4e+02 passes over 1,000 images"),
+        ({"minutes": 600.0}, 50_000, "cpu", "auto", "about 1.7e+02 passes"),
+        ({"minutes": 10.0}, 50_000, "cuda", "auto", "nothing else was measured on cuda"),
+        ({"minutes": 10.0, "size": 96}, 50_000, "cpu", "auto", "at 32 px and these have 96"),
+        ({"epochs": 3.0}, 50_000, "cpu", "patchnet", "about 3 passes"),
+        ({"steps": 100}, 50_000, "cpu", "patchnet", "about 0.51 passes"),
+        ({}, 50_000, "cpu", "patchnet", "about 2.9 passes"),
+    ],
+)
+def test_auto_picks_by_images_size_device_and_budget(
+    settings: dict[str, float], images: int, device: str, encoder: str, reason: str
+) -> None:
+    asked = Settings(preset="auto", threads=2, **settings)
+    found, said = choose(asked, images=images, device=device)
+    assert found.encoder == encoder
+    assert reason in said
+    assert said.startswith(f"preset = {'laptop' if encoder == 'patchnet' else 'none'}: ")
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    settings = Settings()
+    object.__setattr__(settings, "preset", "laptp")
+    with pytest.raises(UserError, match="did you mean 'laptop'"):
+        settings.__post_init__()
+
+
+def test_a_run_keeps_its_choice_and_goes_on_to_the_weights_of_one_that_was_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)  # a tenth, for speed
+    words = {"preset": "laptop", "size": 8, "batch": 64, "labels": "none", "quiet": True}
+    words |= {"steps": 4, "held_out": 0.02, "data": 0.2, "threads": 1, "cache": tmp_path / "c"}
+    whole = selfsight.train("digits", out=tmp_path / "whole", **words)
+    assert whole.settings.encoder == "patchnet"
+    assert whole.settings.preset == "laptop"
+
+    asked = 0
+
+    def after_two() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Event.is_set", lambda _: after_two())
+        with pytest.raises(Interrupted):
+            selfsight.train("digits", out=tmp_path / "parts", **words)
+    parts = selfsight.train("digits", out=tmp_path / "parts", resume=True, **words)
+    for name, value in whole.encoder.state_dict().items():
+        assert value.equal(parts.encoder.state_dict()[name]), name
