@@ -12,7 +12,7 @@ from selfsight.nets.patchnet import PatchNet, read
 from selfsight.views.augmentation import Augmentation
 
 IMAGES = 20_000  # at most, evenly spaced; the patches are found in every second one
-AT_A_TIME = 250
+AT_A_TIME, PIXELS = 250, 2**22  # images at a time, and pixels that all of them may have
 
 
 def begin(
@@ -30,7 +30,8 @@ def begin(
     if not isinstance(network, PatchNet):
         return False
     rows = np.unique(np.linspace(0, len(images) - 1, IMAGES).astype(np.int64))
-    batches = np.array_split(rows, -(-len(rows) // AT_A_TIME))
+    at_a_time = max(1, min(AT_A_TIME, PIXELS // encoder.image_size**2))
+    batches = np.array_split(rows, -(-len(rows) // at_a_time))
     view = Augmentation(
         encoder.image_size,
         area=(0.3, 1.0),
@@ -47,7 +48,7 @@ def begin(
 
     def views() -> Iterator[tuple[Tensor, Tensor]]:
         for done, some in enumerate(batches):
-            progress("looking at views", done * AT_A_TIME, len(rows))
+            progress("looking at views", done * len(batches[0]), len(rows))
             found = pixels(some)
             yield encoder.normalise(view(found)), encoder.normalise(view(found))
 
