@@ -1,14 +1,14 @@
 """Which ideas earn their place in the preset: each left out or exchanged, on equal time.
 
-    python bench/ablation.py cifar10/train --out ablation [--arms preset,beginning] [--seeds 3]
+    python bench/ablation.py cifar10/train --out ablation [--arms preset,trained-vicreg] [--seeds 3]
                              [--minutes 6] [--jobs 2] [--labelled 10000]
 
 Every twentieth image of a class is kept for validation and never trained on; test images are not
 touched. Each arm trains on the rest for `--minutes` with one thread, the beginning included. Then
 features of `--labelled` of its training images and of all validation images meet selfsight's linear
 probe and kNN. An arm is arguments for `selfsight.train`, and numbers of `patchnet` that are not the
-usual ones; `beginning` is the preset before its first step. Decoding is not counted. Rows that are
-there already are not made again.
+usual ones; `trained-…` goes on with gradient steps where the preset ends. Decoding is not counted.
+Rows that are there already are not made again.
 """
 
 import argparse
@@ -30,14 +30,14 @@ from selfsight.evaluation.knn import knn_accuracy
 from selfsight.evaluation.linear import linear_probe
 from selfsight.nets import patchnet
 
-LAPTOP = {"preset": "laptop"}
+LAPTOP, PATCHNET = {"preset": "laptop"}, {"encoder": "patchnet"}
 ARMS: Mapping[str, Mapping[str, object]] = {
     "preset": LAPTOP,
-    "beginning": LAPTOP | {"steps": 1, "lr": 0.0},
-    "preset-vicreg": LAPTOP | {"method": "vicreg"},
-    "preset-barlow_twins": LAPTOP | {"method": "barlow_twins"},
-    "preset-emp_ssl": LAPTOP | {"method": "emp_ssl", "batch": 64},
-    "preset-slow": LAPTOP | {"lr": 0.0003},
+    "trained-simclr": PATCHNET,
+    "trained-slowly": PATCHNET | {"lr": 0.0003},
+    "trained-vicreg": PATCHNET | {"method": "vicreg"},
+    "trained-barlow_twins": PATCHNET | {"method": "barlow_twins"},
+    "trained-emp_ssl": PATCHNET | {"method": "emp_ssl", "batch": 64},
     "preset-200-clusters": LAPTOP | {"CLUSTERS": 200},
     "preset-800-clusters": LAPTOP | {"CLUSTERS": 800},
     "preset-256-linear": LAPTOP | {"LINEAR": 256},
@@ -69,8 +69,6 @@ def measure(task: tuple[str, int], *, out: Path, minutes: float, labelled: int) 
     name, seed = task
     keep_freed_memory()
     given = {"minutes": minutes} | dict(ARMS[name])
-    if "steps" in given:
-        del given["minutes"]
     for constant in ("CLUSTERS", "LINEAR", "PROTOTYPES"):
         setattr(patchnet, constant, given.pop(constant, getattr(patchnet, constant)))
     dim = patchnet.LINEAR + patchnet.PROTOTYPES

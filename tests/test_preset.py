@@ -1,5 +1,6 @@
 """Presets choose aloud, leave alone what is given, and are kept by the run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,26 @@ def test_without_a_preset_nothing_is_changed_counted_or_said() -> None:
     assert found == settings
 
 
-def test_laptop_names_its_encoder_and_a_budget_where_none_is_given() -> None:
-    found, said = choose(Settings(preset="laptop", threads=2))
-    assert (found.encoder, found.method, found.minutes) == ("patchnet", "simclr", 10)
+@pytest.mark.parametrize(("given", "instead"), [({}, ":"), ({"minutes": 10.0}, " instead of min")])
+def test_laptop_takes_no_gradient_steps_unless_they_are_asked_for(
+    given: dict[str, float], instead: str
+) -> None:
+    found, said = choose(Settings(preset="laptop", threads=2, **given))
+    assert (found.encoder, found.steps, found.lr, found.minutes) == ("patchnet", 1, 0, None)
     assert "encoder = patchnet" in said
-    assert "minutes = 10: no budget is given" in said
+    assert f"steps = 1 and lr = 0{instead}" in said
 
 
-@pytest.mark.parametrize("budget", [{"minutes": 3.0}, {"steps": 7}, {"epochs": 2.0}])
-def test_what_is_given_stays(budget: dict[str, float]) -> None:
-    settings = Settings(preset="laptop", method="vicreg", encoder="convnet", threads=2, **budget)
+@pytest.mark.parametrize("budget", [{"steps": 7}, {"epochs": 2.0}])
+def test_steps_that_are_given_stay(budget: dict[str, float]) -> None:
+    settings = Settings(preset="laptop", method="vicreg", threads=2, **budget)
+    found, said = choose(settings)
+    assert found == replace(settings, encoder="patchnet")
+    assert "steps = 1" not in said
+
+
+def test_an_encoder_that_is_given_stays_and_trains() -> None:
+    settings = Settings(preset="laptop", encoder="convnet", minutes=3.0, threads=2)
     assert choose(settings) == (settings, "")
 
 
@@ -96,3 +107,16 @@ def test_a_run_keeps_its_choice_and_goes_on_to_the_weights_of_one_that_was_not_s
     parts = selfsight.train("digits", out=tmp_path / "parts", resume=True, **words)
     for name, value in whole.encoder.state_dict().items():
         assert value.equal(parts.encoder.state_dict()[name]), name
+
+
+def test_the_same_command_resumes_though_the_preset_replaced_its_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    words = {"preset": "laptop", "minutes": 10.0, "size": 8, "data": 0.1, "quiet": True}
+    words |= {"labels": "none", "held_out": 0.02, "cache": tmp_path / "c"}
+    run = selfsight.train("digits", out=tmp_path / "r", **words)
+    assert (run.settings.minutes, run.settings.steps) == (None, 1)
+    (tmp_path / "r" / "report.html").unlink()  # as if killed while it was written
+    again = selfsight.train("digits", out=tmp_path / "r", resume=True, **words)
+    assert (again.path / "report.html").exists()

@@ -1,7 +1,8 @@
 """Presets: settings that go together for a purpose, chosen aloud.
 
 What was measured before each became one is in `docs/benchmarks.md`. A setting that is given stays
-as it is; the settings that a run saves are those that were chosen, so it repeats like any other.
+as it is, but for a time that is not needed. The settings that a run saves are those that were
+chosen, so it repeats like any other.
 """
 
 from collections.abc import Callable
@@ -9,9 +10,10 @@ from dataclasses import replace
 
 from selfsight.settings import Settings
 
-MINUTES = 10.0  # where no budget is given
+MINUTES = 10.0  # that `auto` reckons with where no budget is given
 ENOUGH = 20.0  # passes over the images, from which learning all layers may be ahead; a guess
 LARGEST = 64  # px; `patchnet` reads at 32
+REPLACED = ("minutes",)  # settings that a preset may replace even where they are given
 SPEED = 120.0  # images a second that a thread trains at 32 px with the default encoder, about
 
 
@@ -31,15 +33,20 @@ def chosen(
 
 
 def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
-    if settings.encoder == "auto":
+    if settings.encoder != "auto":
+        return settings
+    say(
+        "encoder = patchnet: k-means patches and a linear layer in closed form; in minutes of a "
+        "processor it was ahead of all that was tried (docs/benchmarks.md)"
+    )
+    settings = replace(settings, encoder="patchnet")
+    if settings.epochs is None and settings.steps is None:
+        instead = f" instead of minutes = {settings.minutes:g}" if settings.minutes else ""
         say(
-            "encoder = patchnet: k-means patches and a linear layer in closed form, then trained; "
-            "in minutes of a processor it was ahead of all that was tried (docs/benchmarks.md)"
+            f"steps = 1 and lr = 0{instead}: all of patchnet is found before the first step, and "
+            "gradient steps made it no better; --steps or --epochs take them all the same"
         )
-        settings = replace(settings, encoder="patchnet")
-    if settings.epochs is None and settings.steps is None and settings.minutes is None:
-        say(f"minutes = {MINUTES:g}: no budget is given")
-        settings = replace(settings, minutes=MINUTES)
+        settings = replace(settings, minutes=None, steps=1, lr=0.0)
     return settings
 
 

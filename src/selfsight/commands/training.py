@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from selfsight.commands.files import apart
 from selfsight.errors import UserError
 from selfsight.places import placed, vacant
+from selfsight.preset import REPLACED
 from selfsight.settings import Settings, settings_from
 
 if TYPE_CHECKING:
@@ -120,10 +121,10 @@ def _resumed(
     default, given = Settings(), placed(settings)
     for name in Settings.__slots__:
         asked, saved = getattr(given, name), getattr(run.settings, name)
-        fitted = (
-            name == "batch" and asked > saved
-        )  # to few images, perhaps; seen when they are read
-        if asked not in (saved, getattr(default, name)) and not fitted:
+        # The batch was fitted to few images, perhaps; that is seen when they are read.
+        fitted = name == "batch" and asked > saved
+        replaced = name in REPLACED and given.preset == run.settings.preset != "none"
+        if asked not in (saved, getattr(default, name)) and not (fitted or replaced):
             raise begun_otherwise(run, name, asked)
     for name, value in methods.parse_settings(methods.find(run.settings.method), own).items():
         if run.method_settings.get(name) != value:
