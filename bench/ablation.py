@@ -4,11 +4,12 @@
                              [--minutes 6] [--jobs 2] [--labelled 10000]
 
 Every twentieth image of a class is kept for validation and never trained on; test images are not
-touched. Each arm trains on the rest for `--minutes` with one thread, the beginning included. Then
-features of `--labelled` of its training images and of all validation images meet selfsight's linear
-probe and kNN. An arm is arguments for `selfsight.train`, and numbers of `patchnet` that are not the
-usual ones; `trained-…` goes on with gradient steps where the preset ends. Decoding is not counted.
-Rows that are there already are not made again.
+touched. Each arm trains on the rest for `--minutes` with one thread, the beginning included; those
+named preset end with their beginning. Then features of `--labelled` of its training images and of
+all validation images meet selfsight's linear probe and kNN. An arm is arguments for
+`selfsight.train`, and numbers of `patchnet` that are not the usual ones; `trained-…` goes on with
+gradient steps where the preset ends. Decoding is not counted. Rows that are there already are not
+made again.
 """
 
 import argparse

@@ -6,8 +6,9 @@
 Fashion-MNIST (Debian's dataset-fashion-mnist; 60,000 grey images of 28 px, shown at 32) is written
 as PNG files first; plankton (a folder of 30 class folders) at 32 px has a fifth held out,
 imagenette (train/ and val/) is at 64 px. Each run has `--minutes` with one thread, after decoding,
-what `patchnet` begins with included. What is printed is the evidence of the runs: linear probe and
-kNN on held-out images, of the encoder, its untrained twin and raw pixels.
+what `patchnet` begins with included; the preset ends when it has begun, before its time is up.
+What is printed is the evidence of the runs: linear probe and kNN on held-out images, of the
+encoder, its untrained twin and raw pixels.
 """
 
 import argparse

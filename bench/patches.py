@@ -24,8 +24,9 @@ from selfsight.data.images import ImageSet, open_images
 from selfsight.data.splits import stratified_sample
 from selfsight.evaluation.embed import Encode, embed
 from selfsight.evaluation.linear import linear_probe
+from selfsight.nets.patch_answers import k_means
 
-SIDE, SAMPLE, ROUNDS = 6, 200_000, 10  # px of a patch; patches for k-means; Lloyd's rounds
+SIDE, SAMPLE = 6, 200_000  # px of a patch; patches for k-means
 CONTRAST, WHITENING = 10.0, 0.1  # added to variances
 
 
@@ -40,24 +41,6 @@ def whitening(patches: Tensor) -> tuple[Tensor, Tensor]:
     mean = patches.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov(patches.T))
     return mean, vectors @ torch.diag((values + WHITENING).rsqrt()) @ vectors.T
-
-
-def k_means(patches: Tensor, *, clusters: int, seed: int) -> Tensor:
-    """Return the centres; one that loses all its patches begins anew at a random patch."""
-    random = torch.Generator().manual_seed(seed)
-    centres = patches[torch.randperm(len(patches), generator=random)[:clusters]].clone()
-    for _ in range(ROUNDS):
-        sums, counts = torch.zeros_like(centres), torch.zeros(clusters)
-        half = centres.square().sum(1) / 2
-        for block in patches.split(8192):
-            nearest = (block @ centres.T - half).argmax(1)
-            sums.index_add_(0, nearest, block)
-            counts += torch.bincount(nearest, minlength=clusters)
-        lost = counts == 0
-        centres = sums / counts.clamp(min=1)[:, None]
-        again = torch.randint(len(patches), (int(lost.sum()),), generator=random)
-        centres[lost] = patches[again]
-    return centres
 
 
 def sampled(images: ImageSet, *, seed: int) -> Tensor:
@@ -76,7 +59,8 @@ def reader(images: ImageSet, *, clusters: int, seed: int) -> Encode:
     """Return the function from images to features that k-means on their patches gives."""
     patches = sampled(images, seed=seed)
     mean, matrix = whitening(patches)
-    centres = k_means((patches - mean) @ matrix, clusters=clusters, seed=seed)
+    random = torch.Generator().manual_seed(seed)
+    centres = k_means((patches - mean) @ matrix, clusters=clusters, random=random)
     squares = centres.square().sum(1)
 
     def encode(pixels: np.ndarray) -> np.ndarray:

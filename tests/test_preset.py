@@ -120,3 +120,9 @@ def test_the_same_command_resumes_though_the_preset_replaced_its_minutes(
     (tmp_path / "r" / "report.html").unlink()  # as if killed while it was written
     again = selfsight.train("digits", out=tmp_path / "r", resume=True, **words)
     assert (again.path / "report.html").exists()
+
+
+def test_a_bench_counts_the_images_for_auto_and_measures_what_it_picks(tmp_path: Path) -> None:
+    settings = Settings(preset="auto", size=8, steps=1, batch=32, cache=str(tmp_path))
+    found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
+    assert "simclr with patchnet at 8 px" in found.plan

@@ -9,7 +9,7 @@ from torch import Tensor
 from selfsight.data.images import ImageSet
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.patchnet import PatchNet, read
-from selfsight.views.augmentation import Augmentation
+from selfsight.views.presets import mild
 
 IMAGES = 20_000  # at most, evenly spaced; the patches are found in every second one
 AT_A_TIME, PIXELS = 250, 2**22  # images at a time, and pixels that all of them may have
@@ -32,16 +32,7 @@ def begin(
     rows = np.unique(np.linspace(0, len(images) - 1, IMAGES).astype(np.int64))
     at_a_time = max(1, min(AT_A_TIME, PIXELS // encoder.image_size**2))
     batches = np.array_split(rows, -(-len(rows) // at_a_time))
-    view = Augmentation(
-        encoder.image_size,
-        area=(0.3, 1.0),
-        jitter=0.8,
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.2,
-        hue=0.1,
-        grey=0.2,
-    )
+    view = mild(encoder.image_size)
 
     def pixels(some: np.ndarray) -> Tensor:
         return encoder.fit(torch.from_numpy(images.batch(some)))

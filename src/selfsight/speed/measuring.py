@@ -87,7 +87,7 @@ def _trained_on(whole: int, settings: Settings) -> int:
 def _count(images: str, settings: Settings, cache: Path, display: Display) -> int:
     if Path(images).exists():
         return len(scan(images, progress=display.phase).paths)
-    with _sample(images, settings, seconds=0, cache=cache, display=display) as (_, whole, _once):
+    with _sample(images, settings, seconds=0.0, cache=cache, display=display) as (_, whole, _once):
         return whole
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Views",
     "byol_pair",
     "light",
+    "mild",
     "multi_crop",
     "one_view",
     "simclr",
@@ -85,6 +86,11 @@ def byol_pair(
     neither blurs.
     """
     return _byol(size, area=area, blur=1.0), _byol(size, area=area, blur=0.1, solarise=0.2)
+
+
+def mild(size: int) -> Augmentation:
+    """Return BYOL's colours on crops of three tenths and more, never blurred."""
+    return _byol(size, area=(0.3, 1.0), blur=0.0)
 
 
 def multi_crop(
