@@ -17,7 +17,8 @@ solo       the settings of solo-learn's SimCLR for CIFAR-10 with lightly's parts
 patches    `bench/patches.py`: k-means on whitened patches (Coates, Lee, Ng 2011);
 untrained  ours before its first step; pixels: the image itself.
 
-A row that is there already is not made again, so a killed benchmark goes on where it was.
+A row that is there already is not made again, so a killed benchmark goes on where it was. The
+table is printed and drawn as ten_minutes.svg.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from dots import dots
 from patches import reader
 
 import selfsight
@@ -43,6 +45,15 @@ from selfsight.evaluation.knn import knn_accuracy
 from selfsight.evaluation.linear import linear_probe
 from selfsight.evaluation.pixels import pixel_features
 from selfsight.measure import untrained
+
+CALLED = {
+    "ours": "selfsight --preset laptop",
+    "lightly": "lightly, SimCLR",
+    "solo": "solo-learn, SimCLR",
+    "patches": "k-means patches",
+    "untrained": "untrained",
+    "pixels": "raw pixels",
+}
 
 PEER = r"""
 import json, sys, time
@@ -218,7 +229,15 @@ def main() -> None:
         table.measure("patches", encode, minutes=(time.perf_counter() - began) / 60)
     if not table.there("pixels"):
         table.measure("pixels", pixel_features)
-    print(f"{torch.get_num_threads()} threads, {arguments.minutes:g} minutes")
+    whole = f"{arguments.minutes:g} minutes of {torch.get_num_threads()} threads"
+    title = f"Frozen features of {arguments.test:,} test images after at most {whole}"
+    drawing = dots(
+        {CALLED[name]: rows for name, rows in table.rows().items()},
+        title=title,
+        ours=CALLED["ours"],
+    )
+    (arguments.out / "ten_minutes.svg").write_text(drawing, "utf-8")
+    print(whole)
     print(
         f"{'row':<12}{'probe %':>9}{'kNN %':>8}{'spread':>8}{'seeds':>7}{'width':>7}{'minutes':>9}"
     )

@@ -35,9 +35,9 @@ def test_laptop_takes_no_gradient_steps_unless_they_are_asked_for(
     given: dict[str, float], instead: str
 ) -> None:
     found, said = choose(Settings(preset="laptop", threads=2, **given))
-    assert (found.encoder, found.steps, found.lr, found.minutes) == ("patchnet", 1, 0, None)
+    assert (found.encoder, found.steps, found.minutes) == ("patchnet", 0, None)
     assert "encoder = patchnet" in said
-    assert f"steps = 1 and lr = 0{instead}" in said
+    assert f"steps = 0{instead}" in said
 
 
 @pytest.mark.parametrize("budget", [{"steps": 7}, {"epochs": 2.0}])
@@ -45,7 +45,7 @@ def test_steps_that_are_given_stay(budget: dict[str, float]) -> None:
     settings = Settings(preset="laptop", method="vicreg", threads=2, **budget)
     found, said = choose(settings)
     assert found == replace(settings, encoder="patchnet")
-    assert "steps = 1" not in said
+    assert "steps = 0" not in said
 
 
 def test_an_encoder_that_is_given_stays_and_trains() -> None:
@@ -116,7 +116,7 @@ def test_the_same_command_resumes_though_the_preset_replaced_its_minutes(
     words = {"preset": "laptop", "minutes": 10.0, "size": 8, "data": 0.1, "quiet": True}
     words |= {"labels": "none", "held_out": 0.02, "cache": tmp_path / "c"}
     run = selfsight.train("digits", out=tmp_path / "r", **words)
-    assert (run.settings.minutes, run.settings.steps) == (None, 1)
+    assert (run.settings.minutes, run.settings.steps) == (None, 0)
     (tmp_path / "r" / "report.html").unlink()  # as if killed while it was written
     again = selfsight.train("digits", out=tmp_path / "r", resume=True, **words)
     assert (again.path / "report.html").exists()
@@ -126,3 +126,45 @@ def test_a_bench_counts_the_images_for_auto_and_measures_what_it_picks(tmp_path:
     settings = Settings(preset="auto", size=8, steps=1, batch=32, cache=str(tmp_path))
     found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
     assert "simclr with patchnet at 8 px" in found.plan
+
+
+def test_a_bench_of_no_steps_tells_what_finding_the_encoder_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    monkeypatch.setattr("selfsight.speed.beginnings.MEASURED", 50)
+    settings = Settings(preset="laptop", size=8, threads=1, cache=str(tmp_path))
+    found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
+    text = "\n".join(found.lines())
+    assert "patchnet at 8 px, no gradient steps" in found.plan
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert (found.steps, found.batch, found.images) == (0, 1617, 1617)  # a tenth is held out
+    assert found.training == found.seconds > 0
+    assert "finding the encoder takes about" in text
+    assert "in 1,617 of 1,617 images" in text
+    assert found.bound in found.shares
+    assert f"{found.bound} (" in text
+    assert "a share of the images (--data)" in found.advice
+
+
+def test_a_run_without_steps_says_so_and_measures_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    words = {"encoder": "patchnet", "steps": 0, "size": 8, "data": 0.1, "quiet": True}
+    run = selfsight.train("digits", out=tmp_path / "r", cache=tmp_path / "c", threads=1, **words)
+    assert run.evidence["steps"] == 0
+    assert run.records("step") == run.records("look") == []
+    assert {row["name"] for row in run.evidence["rows"]} == {"encoder", "untrained", "pixels"}
+    assert run.settings.taught_by == "patchnet"
+    page = (tmp_path / "r" / "report.html").read_text("utf-8")
+    assert "<title>patchnet on digits" in page
+    assert "no gradient steps" in page
+    assert "simclr" not in page.split("<h2>Settings")[0].lower()
+    assert "No steps were recorded" not in page
+
+
+def test_networks_that_learn_in_steps_are_not_given_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="steps is 0, and resnet18 learns in steps only"):
+        selfsight.train("digits", out=tmp_path / "r", steps=0, size=8, quiet=True)
+    assert not (tmp_path / "r").exists()

@@ -28,7 +28,7 @@ def test_settings_survive_a_file(tmp_path) -> None:
         ({"size": 4}, "size is 4"),
         ({"size": 10_000}, "size is 10000; it must be at most 2048 px"),
         ({"epochs": 1.0, "minutes": 2.0}, "epochs and minutes are given"),
-        ({"steps": 0}, "steps is 0; it must be above 0"),
+        ({"steps": -1}, "steps is -1; it must be at least 0"),
         ({"epochs": float("nan")}, "epochs is nan"),
         ({"warm_up": 1.0}, "warm_up is 1.0"),
         ({"data": 0.0}, "data is 0.0; it must be a share above 0, at most 1"),

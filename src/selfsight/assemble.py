@@ -9,6 +9,7 @@ from selfsight.errors import UserError
 from selfsight.gather import world_size
 from selfsight.method import Method, Situation
 from selfsight.nets.encoder import Encoder, build_encoder
+from selfsight.nets.networks import begins
 from selfsight.optim import build_optimiser, scaled_rate
 from selfsight.settings import Settings
 
@@ -100,6 +101,15 @@ def suited(
             say(f"{adjustment.setting} = {adjustment.value}: {adjustment.reason}")
             changed[adjustment.setting] = adjustment.value
     return own | changed
+
+
+def demand_steps(settings: Settings) -> None:
+    """Raise UserError for an encoder that is to learn in no steps."""
+    if settings.steps == 0 and not begins(settings.encoder):
+        raise UserError(
+            f"steps is 0, and {settings.encoder} learns in steps only; give --steps N, or "
+            "--encoder patchnet, which begins without"
+        )
 
 
 def demand_rate(kind: type[Method], settings: Settings) -> None:

@@ -9,10 +9,21 @@ from torch import Tensor
 from selfsight.data.images import ImageSet
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.patchnet import PatchNet, read
-from selfsight.views.presets import mild
+from selfsight.views.presets import EachOf, mild, two_views
 
+PATCHES, VIEWS, PROTOTYPES = "finding patches", "looking at views", "finding prototypes"  # in turn
 IMAGES = 20_000  # at most, evenly spaced; the patches are found in every second one
 AT_A_TIME, PIXELS = 250, 2**22  # images at a time, and pixels that all of them may have
+
+
+def pair(size: int) -> EachOf:
+    """Return what makes the pairs of views that the linear layer is found from."""
+    return two_views(mild(size))
+
+
+def looked_at(images: int) -> int:
+    """Return how many of so many images are looked at."""
+    return min(images, IMAGES)
 
 
 def begin(
@@ -29,24 +40,27 @@ def begin(
     network = encoder.network
     if not isinstance(network, PatchNet):
         return False
-    rows = np.unique(np.linspace(0, len(images) - 1, IMAGES).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(images) - 1, looked_at(len(images))).astype(np.int64))
     at_a_time = max(1, min(AT_A_TIME, PIXELS // encoder.image_size**2))
     batches = np.array_split(rows, -(-len(rows) // at_a_time))
-    view = mild(encoder.image_size)
+    make = pair(encoder.image_size)
 
     def pixels(some: np.ndarray) -> Tensor:
         return encoder.fit(torch.from_numpy(images.batch(some)))
 
     def views() -> Iterator[tuple[Tensor, Tensor]]:
         for done, some in enumerate(batches):
-            progress("looking at views", done * len(batches[0]), len(rows))
-            found = pixels(some)
-            yield encoder.normalise(view(found)), encoder.normalise(view(found))
+            progress(VIEWS, done * len(batches[0]), len(rows))
+            first, second = make(pixels(some))
+            yield encoder.normalise(first), encoder.normalise(second)
 
-    progress("looking for patches", 0, 0)
+    progress(PATCHES, 0, 0)
     whole = torch.cat([read(encoder.normalise(pixels(some[::2]))) for some in batches])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network.begin(whole, views(), seed=seed)
-    progress("looking at views", len(rows), len(rows))
+        network.find_patches(whole, seed=seed)
+        network.find_linear(views())
+    progress(VIEWS, len(rows), len(rows))
+    progress(PROTOTYPES, 0, 0)
+    network.find_prototypes(whole, seed=seed)
     return True

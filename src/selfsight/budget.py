@@ -19,7 +19,7 @@ def step_budget(settings: Settings, *, images: int) -> int | None:
 
 def progress_by_steps(total: int) -> Callable[[int], float]:
     """Return progress as a function of the steps done."""
-    return lambda step: step / total
+    return lambda step: step / total if total else 1.0
 
 
 def progress_by_clock(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from selfsight import __version__
+from selfsight.beginning import pair
 from selfsight.diagnosis.verdict import Verdict, judge
 from selfsight.display import Display
 from selfsight.engine import Engine
@@ -67,14 +68,15 @@ def _measured(
 ) -> Evidence | None:
     seed, encoder = run.settings.seed, method.exported
     notes = {
-        "method": run.settings.method,
+        "method": run.settings.taught_by,
         "training images": str(len(material.train)),
         "selfsight": __version__,
     }
     save_encoder(encoder, run.path / "encoder.safetensors", notes=notes)
     figures = run.path / "figures"
     figures.mkdir(exist_ok=True)
-    write_views(figures, method, material.train, seed=seed)
+    views = method.shown if run.settings.steps != 0 else pair(encoder.image_size)
+    write_views(figures, views, material.train, seed=seed, size=encoder.image_size)
     device = str(engine.device)
     shown = mapped(material.held_out, seed=seed)
     features = embed(encoder_function(encoder, device), shown, progress=display.phase).features

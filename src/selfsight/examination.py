@@ -9,6 +9,7 @@ import torch
 
 from selfsight import methods
 from selfsight.assemble import build_method
+from selfsight.beginning import pair
 from selfsight.data.images import ImageSet
 from selfsight.diagnosis import asking
 from selfsight.diagnosis.asking import Subject
@@ -99,12 +100,16 @@ class Examination:
         whose = "SimCLR's, the default without a run"
         if self.run:
             whose = f"those of the run's method, {self.run.settings.method}"
+            if self.run.settings.steps == 0:
+                whose = f"those that {self.run.settings.encoder} was found from"
         return quality(subject.samples(), views=whose, seed=self.seed, progress=self.progress)
 
     def _views(self) -> EachOf:
         """Return what makes the views of the run's method, or SimCLR's where there is no run."""
         if self.run is None:
             return two_views(simclr(self.encoder.image_size))
+        if self.run.settings.steps == 0:
+            return pair(self.encoder.image_size)
         with torch.random.fork_rng(devices=[]):
             method = build_method(
                 methods.find(self.run.settings.method),

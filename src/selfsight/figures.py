@@ -1,5 +1,6 @@
 """The pictures' raw material in `RUN/figures`: what training saw, and the held-out embedding."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +9,32 @@ from jaxtyping import Float32, Shaped, UInt8
 from torch.nn import functional as F
 
 from selfsight.data.images import ImageSet
-from selfsight.method import Method
 from selfsight.places import plain
+from selfsight.views.presets import Views
 
 SHEET = 8  # images on the sheet of views
 MAPPED = 2000  # held-out images in the map
 THUMB = 64  # px, at most
 
 
-def write_views(folder: Path, method: Method, images: ImageSet, *, seed: int) -> None:
-    """Write `views.npz`: stored images in column 0, then what the network is shown of them."""
+def write_views(
+    folder: Path,
+    views_of: Callable[[torch.Tensor], Views],
+    images: ImageSet,
+    *,
+    seed: int,
+    size: int,
+) -> None:
+    """Write `views.npz`: stored images in column 0, then what the network is shown of them.
+
+    views_of: returns that for a stored batch. size: of the network's images.
+    """
     rows = np.linspace(0, len(images) - 1, min(SHEET, len(images))).astype(np.int64)
-    device = next(method.parameters()).device
     stored = torch.from_numpy(images.batch(rows))
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        views = method.pictured([view.to(device) for view in method.views(stored)])
-    side = min(max(method.encoder.image_size, *(view.shape[-1] for view in views)), THUMB)
+        views = views_of(stored)
+    side = min(max(size, *(view.shape[-1] for view in views)), THUMB)
     columns = [_fitted(stored.float() / 255, side), *(_fitted(view.cpu(), side) for view in views)]
     _save(folder / "views.npz", views=np.stack(columns, axis=1))
 

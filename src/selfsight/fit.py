@@ -89,8 +89,7 @@ def fit(
         if engine.first:
             run.forget_after(state.step)
             run.write_skipped(material.skipped)
-        said = [*rate_lines(method, settings), *chunk_lines(method, settings)]
-        for line in [*said, *opening(run, method, material, engine)]:
+        for line in opening(run, method, material, engine):
             display.say(line)
         if not state.ended:
             _train(
@@ -112,11 +111,17 @@ def opening(run: Run, method: Method, material: Material, engine: Engine) -> lis
     """Return the lines that say what is about to happen."""
     settings = run.settings
     weights = sum(weight.numel() for weight in method.encoder.parameters())
+    what = f"{settings.encoder} ({weights / 1e6:.1f} M weights) at {settings.size} px, "
+    if settings.steps == 0:
+        said, what = [], f"{what}no gradient steps, "
+    else:
+        said = [*rate_lines(method, settings), *chunk_lines(method, settings)]
+        what = f"{settings.method} with {what}batch {settings.batch}, "
     lines = [
+        *said,
         f"{len(material.train):,} images to train on, {len(material.held_out):,} held out, "
         f"{len(material.train.labels.names)} classes, {len(material.skipped)} files skipped",
-        f"{settings.method} with {settings.encoder} ({weights / 1e6:.1f} M weights) at "
-        f"{settings.size} px, batch {settings.batch}, {engine.precision} on {engine.device}, "
+        f"{what}{engine.precision} on {engine.device}, "
         f"{settings.threads} thread{'s' if settings.threads != 1 else ''}",
     ]
     if material.skipped:

@@ -45,10 +45,12 @@ def encoder_layers(encoder: Encoder, *, head: nn.Sequential, device: str = "cpu"
 
 
 def run_layers(run: Run, *, device: str = "cpu") -> EncodeLayers:
-    """Return `encoder_layers` of a finished run, with the head of its method.
+    """Return `encoder_layers` of a finished run, with the head of its method if that was trained.
 
     Raises UserError if the run has not ended or its checkpoints are gone.
     """
+    if run.settings.steps == 0:
+        return encoder_layers(run.encoder, head=nn.Sequential(), device=device)
     method = trained_method(run)
     return encoder_layers(method.exported, head=method.projection_head, device=device)
 

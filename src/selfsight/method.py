@@ -146,6 +146,11 @@ class Method(nn.Module, ABC):
         """Return what the network is shown of the views, for a reader: the views themselves."""
         return views
 
+    def shown(self, images: Images) -> Views:
+        """Return what the network would be shown of a batch of images, for a reader."""
+        device = next(self.parameters()).device
+        return self.pictured([view.to(device) for view in self.views(images)])
+
     def param_groups(self) -> list[dict[str, object]]:
         """Return the optimiser's groups.
 

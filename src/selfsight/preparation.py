@@ -9,6 +9,7 @@ from selfsight.assemble import (
     build_method,
     demand_memory,
     demand_rate,
+    demand_steps,
     fitted_batch,
     fitted_encoder,
     fitted_stem,
@@ -55,6 +56,7 @@ def drafted(
     """
     demand_rate(kind, settings)
     settings = fitted_encoder(settings, kind=kind, say=say)
+    demand_steps(settings)
     demand_chunk(kind, settings)
     draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)
     return fitted_stem(settings, encoder=draft.encoder, device=engine.device.type, say=say)

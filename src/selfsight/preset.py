@@ -43,10 +43,10 @@ def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
     if settings.epochs is None and settings.steps is None:
         instead = f" instead of minutes = {settings.minutes:g}" if settings.minutes else ""
         say(
-            f"steps = 1 and lr = 0{instead}: all of patchnet is found before the first step, and "
-            "gradient steps made it no better; --steps or --epochs take them all the same"
+            f"steps = 0{instead}: patchnet is found without gradient steps, and they made it no "
+            "better; --steps or --epochs take them all the same"
         )
-        settings = replace(settings, minutes=None, steps=1, lr=0.0)
+        settings = replace(settings, minutes=None, steps=0)
     return settings
 
 

@@ -41,7 +41,7 @@ class Settings:
     epochs: float | None = None
     """Train for so many passes over the images (100 if no budget is given)."""
     steps: int | None = None
-    """Train for so many optimiser steps."""
+    """Train for so many optimiser steps (0: none, for patchnet, which begins without)."""
     minutes: float | None = None
     """Train for so long; the schedule follows the clock."""
     accumulate: int = 1
@@ -92,10 +92,14 @@ class Settings:
             self._at_least("chunk", 2)
         self._at_least("looks", 1)
         check_seed(self.seed)
-        budgets = [name for name in ("epochs", "steps", "minutes") if getattr(self, name)]
+        budgets = [
+            name for name in ("epochs", "steps", "minutes") if getattr(self, name) is not None
+        ]
         if len(budgets) > 1:
             raise UserError(f"{' and '.join(budgets)} are given; give one budget, not several")
-        for name in ("epochs", "steps", "minutes", "checkpoint_minutes"):
+        if self.steps is not None:
+            self._at_least("steps", 0)
+        for name in ("epochs", "minutes", "checkpoint_minutes"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UserError(f"{name} is {value}; it must be above 0")
@@ -109,6 +113,11 @@ class Settings:
                 raise UserError(f"{name} is {value}; it must be 0 or more, or auto")
         if self.threads != "auto":
             self._at_least("threads", 1)
+
+    @property
+    def taught_by(self) -> str:
+        """Return what finds the weights: the method or, without steps, the encoder by itself."""
+        return self.encoder if self.steps == 0 else self.method
 
     def _one_of(self, *names: str) -> None:
         """Check what the command line's parser does, for callers from Python and for files."""

@@ -30,7 +30,9 @@ def begun() -> PatchNet:
         patch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)  # a tenth, for speed
         network = PatchNet(channels=3)
     pixels = smooth(400)
-    network.begin(pixels, [(tinted(part), tinted(part)) for part in pixels.split(100)], seed=0)
+    network.find_patches(pixels, seed=0)
+    network.find_linear([(tinted(part), tinted(part)) for part in pixels.split(100)])
+    network.find_prototypes(pixels, seed=0)
     return network.eval()
 
 

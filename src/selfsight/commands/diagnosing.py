@@ -126,7 +126,7 @@ def _plan(examination: "Examination") -> dict[str, Any]:
         "weights": fingerprint(examination.encoder),
         "images": examination.images.root,
         "image names, labels and pixels": examination.images.fingerprint(),
-        "method": run.settings.method if run else None,
+        "method": run.settings.taught_by if run else None,
         "method settings": dict(run.method_settings) if run else {},
         "tests": list(examination.tests),
         "twin steps": examination.twin_steps,
@@ -141,7 +141,7 @@ def _write(diagnosis: "Diagnosis", examination: "Examination") -> None:
     network, run = examination.encoder, examination.run
     page = render_diagnosis(
         diagnosis.findings,
-        title=run.settings.method if run else network.name,
+        title=run.settings.taught_by if run else network.name,
         on=folder_named(examination.images.root),
         facts=[
             network.name,

@@ -26,10 +26,17 @@ def judge(
     """Return the verdict on a run.
 
     finite: whether the last loss was a number. collapse: what the last look shows, empty if
-    nothing. look: the last look at the run (loss_share, step). rows: linear-probe accuracy by row
-    name (encoder, untrained, pixels), empty without labels. gain: the confidence interval of the
-    encoder's accuracy minus the untrained encoder's on the same images.
+    nothing. look: the last look at the run (loss_share, step), empty where no step was to be taken.
+    rows: linear-probe accuracy by row name (encoder, untrained, pixels), empty without labels.
+    gain: the confidence interval of the encoder's accuracy minus the untrained encoder's on the
+    same images.
     """
+    if not finite and not look:
+        return Verdict(
+            "diverged",
+            "Diverged: some of the weights that were found are not numbers. Are there images that "
+            "differ from each other?",
+        )
     if not finite:
         return Verdict(
             "diverged",
@@ -39,11 +46,15 @@ def judge(
     if collapse:
         return Verdict("collapsed", f"Collapsed. {collapse[0].upper()}{collapse[1:]}.")
     if not rows:
+        progress = "No gradient step was taken, so no loss tells of progress."
+        if look:
+            progress = (
+                f"The loss has gone {look['loss_share']:z.0%} of the way from knowing nothing, and "
+                "nothing has collapsed."
+            )
         return Verdict(
             "unmeasured",
-            "Unmeasured: there are no labels of two or more classes to measure with. The loss has "
-            f"gone {look['loss_share']:z.0%} of the way from knowing nothing, and nothing has "
-            "collapsed.",
+            f"Unmeasured: there are no labels of two or more classes to measure with. {progress}",
         )
     return _against_untrained(rows, gain)
 

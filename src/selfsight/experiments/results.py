@@ -152,7 +152,7 @@ def _cell_to_json(cell: Cell) -> dict[str, Any]:
 
 
 def _arm_row(arm: Arm, cells: Sequence[Cell], leaks: Mapping[int, Leak]) -> ArmRow:
-    ended = [cell for cell in cells if cell.steps]
+    ended = [cell for cell in cells if cell.seconds]
     measured = [cell for cell in cells if cell.rows]
 
     def mean(values: Sequence[float | int]) -> float:

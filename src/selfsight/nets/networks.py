@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import nn
+
 from selfsight.errors import UserError
 from selfsight.nets.catalogue import timm_arguments
 from selfsight.nets.convnet import ConvNet
@@ -9,6 +11,11 @@ from selfsight.nets.patchnet import PatchNet
 from selfsight.nets.stems import STANDARD_REDUCTION, small_stem_stride
 
 OURS = {"convnet": ConvNet, "patchnet": PatchNet}
+
+
+def begins(name: str) -> bool:
+    """Return whether the network of this name finds its weights before the first step."""
+    return issubclass(OURS.get(name, nn.Module), PatchNet)
 
 
 def build_network(name: str, *, image_size: int, channels: int) -> Any:

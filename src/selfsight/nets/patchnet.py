@@ -5,7 +5,7 @@ at half its size. The square roots of the mean answers in the four quadrants, th
 those of its mirror image, go through a linear layer. Its 512 outputs are the first features; how
 much nearer than the mean each of 1024 prototypes is to their direction are the others.
 
-`begin` finds the patches in images, then the linear layer that views of them agree on most
+The patches are found in images, then the linear layer that views of them agree on most
 (`invariance`), then the prototypes by k-means, all without a gradient. A method may go on from
 there; it moves the linear layer only.
 
@@ -84,15 +84,17 @@ class PatchNet(nn.Module):
             parts = torch.split(pixels, max(1, AT_ONCE // places))
             return torch.cat([self._answers(part) for part in parts])
 
-    @torch.no_grad()
-    def begin(self, pixels: Images, views: Iterable[tuple[Views, Views]], *, seed: int) -> None:
-        """Find the patches in some images, then the linear layer on pairs of views.
-
-        All are normalised; each of `views` is a pair of batches with the same images in the same
-        order.
-        """
+    def find_patches(self, pixels: Images, *, seed: int) -> None:
+        """Find the patches of both scales in some normalised images."""
         self.fine.learn(read(pixels), seed=seed)
         self.coarse.learn(F.avg_pool2d(read(pixels), 2, ceil_mode=True), seed=seed)
+
+    @torch.no_grad()
+    def find_linear(self, views: Iterable[tuple[Views, Views]]) -> None:
+        """Find the linear layer that views agree on, after the patches.
+
+        Each of `views` is a pair of normalised batches with the same images in the same order.
+        """
         moments = Moments(self.level.numel(), device=self.level.device)
         for pair in views:
             first, second = ((self.answers(v) + self.answers(v.flip(3))) / 2 for v in pair)
@@ -104,6 +106,10 @@ class PatchNet(nn.Module):
         self.weight.zero_()
         self.weight[: directions.shape[1]].copy_(directions.T.view(-1, *self.level.shape))
         self.bias.zero_()
+
+    @torch.no_grad()
+    def find_prototypes(self, pixels: Images, *, seed: int) -> None:
+        """Find the prototypes of some normalised images, after the linear layer."""
         linear = [self.forward_features(part).mean((2, 3)) for part in torch.split(pixels, 256)]
         self.prototypes.copy_(
             k_means(

@@ -33,19 +33,22 @@ TITLES = {  # of the verdicts whose word is half a title
 def headline(files: RunFiles) -> dict[str, object]:
     """Return the title and the short facts beneath it, as far as they are known."""
     settings, evidence = files.settings, files.evidence
-    method = str(settings.get("method", "a run"))
+    begun = without_steps(files)
+    method = str(settings.get("encoder" if begun else "method", "a run"))
     images = str(settings.get("images", ""))
     name = PurePath(images).name or images
     seconds = number(evidence.get("seconds"))
     if not math.isfinite(seconds):
         seconds = _last(files, "seconds")
     facts = [
-        str(settings.get("encoder", "")),
+        "" if begun else str(settings.get("encoder", "")),
         _amount(files),
         f"{settings['size']} px" if "size" in settings else "",
-        f"batch {settings['batch']}" if "batch" in settings else "",
+        f"batch {settings['batch']}" if "batch" in settings and not begun else "",
         _budget(files),
-        f"trained for {duration(seconds)}" if math.isfinite(seconds) else "",
+        f"{'found in' if begun else 'trained for'} {duration(seconds)}"
+        if math.isfinite(seconds)
+        else "",
     ]
     return {
         "title": f"{method} on {name}" if name else method,
@@ -53,6 +56,11 @@ def headline(files: RunFiles) -> dict[str, object]:
         "images": name,
         "facts": [fact for fact in facts if fact],
     }
+
+
+def without_steps(files: RunFiles) -> bool:
+    """Return whether the run takes no gradient step: the encoder begins as it ends."""
+    return files.settings.get("steps") == 0
 
 
 def verdict(files: RunFiles) -> dict[str, str]:
@@ -84,7 +92,7 @@ def missing(files: RunFiles) -> list[str]:
         said.append("The run was interrupted: everything here is of the part that was trained.")
     if not files.settings:
         said.append("The settings are not known (settings.toml).")
-    if not files.steps:
+    if not files.steps and not without_steps(files):
         said.append("No steps were recorded (records.jsonl), so there are no curves of them.")
     if files.views is None:
         said.append("The views that training saw were not kept (figures/views.npz).")
@@ -178,6 +186,8 @@ def _amount(files: RunFiles) -> str:
 def _budget(files: RunFiles) -> str:
     for name, unit in (("epochs", "epoch"), ("steps", "step")):
         amount = number(files.settings.get(name))
+        if amount == 0:
+            return "no gradient steps"
         if math.isfinite(amount):
             return f"{amount:,g} {unit}{'' if amount == 1 else 's'}"
     steps = _last(files, "step")

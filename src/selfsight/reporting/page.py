@@ -60,6 +60,7 @@ def render(files: RunFiles) -> str:
             head=headline.headline(files),
             verdict=headline.verdict(files),
             missing=headline.missing(files),
+            without_steps=headline.without_steps(files),
             panels=accuracies.panels(evidence, majority=majority),
             remarks=accuracies.remarks(evidence),
             majority=majority if math.isfinite(majority) else None,

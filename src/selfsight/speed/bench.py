@@ -35,6 +35,7 @@ class Bench:
 
     images: that would be trained on. batch: images a step, accumulated ones too. seconds: of a
     step. shares: of a step's time, by part. steps, passes: of the planned run, over its images.
+    Without steps, the encoder is found in a `batch` of all images that are looked at.
     memory, free, store: bytes taken at most, still free (None: unknown), of the decoded images.
     cores: that this process may use.
     """
@@ -63,8 +64,8 @@ class Bench:
 
     @property
     def training(self) -> float:
-        """Return the seconds that the planned steps take."""
-        return self.steps * self.seconds
+        """Return the seconds that the planned steps take, or finding the encoder without any."""
+        return max(1, self.steps) * self.seconds
 
     @property
     def bound(self) -> str:
@@ -78,6 +79,8 @@ class Bench:
         """Return what to change, or that nothing here can be."""
         if self.bound == MODEL:
             return self._about_the_model()
+        if self.steps == 0 and self.bound in self.shares:
+            return "; or ".join([*self._busy_cores(), "a share of the images (--data)"])
         if self.bound == READING and self.free is not None and self.store > self.free:
             return (
                 f"the decoded images ({in_words(self.store)}) do not fit into the free memory "
@@ -96,44 +99,50 @@ class Bench:
         ways = ["a smaller --encoder", "a smaller --size"]
         if self.device == "cpu":
             ways[0] += " (convnet is made for processors)" if "convnet" not in self.plan else ""
-            ways.append("an accelerator")
-            if self.threads < self.cores:
-                ways.insert(
-                    0,
-                    f"end the programs that keep {self.cores - self.threads} of {self.cores} cores "
-                    "busy",
-                )
+            ways = [*self._busy_cores(), *ways, "an accelerator"]
         elif self.precision == "fp32":
             ways.insert(0, "--precision bf16")
         return "; or ".join(ways)
 
+    def _busy_cores(self) -> list[str]:
+        busy = self.cores - self.threads if self.device == "cpu" else 0
+        return [f"end the programs that keep {busy} of {self.cores} cores busy"] if busy > 0 else []
+
     def lines(self) -> list[str]:
         """Return what was found, for a reader."""
         rate = self.batch / self.seconds
-        rows = [self.plan, "", f"{'':<10}{'images/s':>12}{'of a step':>11}"]
+        of_what = "of a step" if self.steps else "of it all"
+        width = max(10, *(len(part) + 1 for part in self.shares))
+        rows = [self.plan, "", f"{'':<{width}}{'images/s':>12}{of_what:>11}"]
         if self.once is not None:
             rows += [
-                f"{'disk':<10}{self.once.reading:>12,.0f}{'once':>11}  "
+                f"{'disk':<{width}}{self.once.reading:>12,.0f}{'once':>11}  "
                 f"{self.once.file / 1024:,.0f} KiB an image",
-                f"{'decoding':<10}{self.once.decoding:>12,.0f}{'once':>11}  "
+                f"{'decoding':<{width}}{self.once.decoding:>12,.0f}{'once':>11}  "
                 f"on {self.once.processes} of {self.cores} cores",
             ]
         for part, share in self.shares.items():
             if share < 0.0005:
                 continue
             what = EXPLAINED.get(part, "")
-            rows.append(f"{part:<10}{rate / share:>12,.0f}{share:>11.1%}  {what}".rstrip())
-        rows += [f"{'whole':<10}{rate:>12,.0f}", ""]
+            rows.append(f"{part:<{width}}{rate / share:>12,.0f}{share:>11.1%}  {what}".rstrip())
+        rows += [f"{'whole':<{width}}{rate:>12,.0f}", ""]
         if self.once is not None:
             rows.append(f"decoding {self.images:,} images takes about {duration(self.preparing)}")
-        rows.append(
-            f"training takes about {duration(self.training)}: {self.steps:,.0f} steps, "
-            f"{self.passes:.3g} passes over {self.images:,} images; looks and the last "
-            "measurements come on top"
-        )
+        if self.steps:
+            rows.append(
+                f"training takes about {duration(self.training)}: {self.steps:,.0f} steps, "
+                f"{self.passes:.3g} passes over {self.images:,} images; looks and the last "
+                "measurements come on top"
+            )
+        else:
+            rows.append(
+                f"finding the encoder takes about {duration(self.training)}, in {self.batch:,} of "
+                f"{self.images:,} images; the last measurements come on top"
+            )
         free = "" if self.free is None else f"; {in_words(self.free)} are free"
         rows.append(f"memory: {in_words(self.memory)} at most{free}")
-        what = f"{self.shares[self.bound]:.0%} of a step" if self.bound in self.shares else "once"
+        what = f"{self.shares[self.bound]:.0%} {of_what}" if self.bound in self.shares else "once"
         rows.append(f"what bounds it: {self.bound} ({what}). To change that: {self.advice}")
         return rows
 

@@ -19,6 +19,7 @@ from selfsight.memory import free_memory
 from selfsight.preparation import drafted, equip, settled
 from selfsight.preset import chosen
 from selfsight.settings import Settings
+from selfsight.speed.beginnings import time_beginning
 from selfsight.speed.bench import OTHER, Bench, Once
 from selfsight.speed.steps import Steps, time_steps
 from selfsight.speed.supply import supply
@@ -68,13 +69,16 @@ def measure_plan(
         )
         display.phase("timing steps", 0, 0)
         free = free_memory()
-        steps = time_steps(
-            method,
-            sample,
-            settings=settings,
-            engine=engine,
-            seconds=(1 - FOR_FILES) * seconds,
-        )
+        if settings.steps == 0:
+            steps = time_beginning(method.encoder, sample, images=count, seed=settings.seed)
+        else:
+            steps = time_steps(
+                method,
+                sample,
+                settings=settings,
+                engine=engine,
+                seconds=(1 - FOR_FILES) * seconds,
+            )
         store = whole * math.prod(sample.pixels.shape[1:])
     display.end()
     return _bench(settings, engine, steps, images=count, store=store, free=free, once=once)
@@ -129,16 +133,23 @@ def _bench(
     free: int | None,
     once: Once | None,
 ) -> Bench:
-    pace, batch = steps.pace, settings.batch * settings.accumulate
+    pace, network = steps.pace, f"{settings.encoder} at {settings.size} px"
+    if settings.steps == 0:
+        batch = pace.images
+        plan = f"{network}, no gradient steps"
+        measured = f"measured on {steps.count} of {batch:,} images"
+    else:
+        batch = settings.batch * settings.accumulate
+        plan = f"{settings.method} with {network}, batch {batch}"
+        measured = f"{steps.count} steps measured"
     planned = step_budget(settings, images=images)
     if planned is None:
         assert settings.minutes is not None
         planned = max(1, round(60 * settings.minutes / pace.seconds))
     assert not isinstance(settings.threads, str)
     return Bench(
-        plan=f"{settings.method} with {settings.encoder} at {settings.size} px, batch {batch}, "
-        f"{engine.precision} on {engine.device}, {settings.threads} of {cores()} cores; "
-        f"{steps.count} steps measured",
+        plan=f"{plan}, {engine.precision} on {engine.device}, {settings.threads} of {cores()} "
+        f"cores; {measured}",
         device=engine.device.type,
         precision=engine.precision,
         threads=settings.threads,

@@ -20,7 +20,7 @@ FEWEST = 3  # steps, however long they take: the first prepares things for the o
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The pace of so many steps, and the most bytes of memory that were taken."""
+    """The pace of so many steps (or images, see `beginnings`), and the bytes of memory at most."""
 
     pace: Pace
     count: int

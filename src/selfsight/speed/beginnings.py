@@ -1,0 +1,37 @@
+"""How long an encoder takes that is found without gradient steps: measured on a few images."""
+
+import time
+
+import numpy as np
+
+from selfsight.beginning import PATCHES, PROTOTYPES, VIEWS, begin, looked_at
+from selfsight.data.images import ImageSet
+from selfsight.forecast import Pace
+from selfsight.memory import peak_memory
+from selfsight.nets.encoder import Encoder
+from selfsight.speed.steps import Steps
+
+MEASURED = 500  # images
+
+
+def time_beginning(encoder: Encoder, pixels: ImageSet, *, images: int, seed: int) -> Steps:
+    """Find the encoder in a few of the pixels, and return what that takes with so many images.
+
+    The pace is that of the whole: its images are those that are looked at. Patches are found in as
+    many places of few images as of many; all else takes as long as there are images.
+    """
+    measured = pixels.part(np.arange(min(MEASURED, len(pixels))))
+    since: dict[str, float] = {}
+
+    def note(phase: str, done: int, total: int) -> None:  # noqa: ARG001
+        since.setdefault(phase, time.perf_counter())
+
+    begin(encoder, measured, seed=seed, progress=note)
+    moments = [since[PATCHES], since[VIEWS], since[PROTOTYPES], time.perf_counter()]
+    patches, views, prototypes = np.diff(moments)
+    more = looked_at(images) / len(measured)
+    parts = {PATCHES: patches, VIEWS: more * views, PROTOTYPES: more * prototypes}
+    whole = float(sum(parts.values()))
+    shares = {part: float(seconds) / whole for part, seconds in parts.items()}
+    pace = Pace(whole, looked_at(images), shares)
+    return Steps(pace, len(measured), peak_memory(encoder.mean.device))
