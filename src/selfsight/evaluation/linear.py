@@ -8,7 +8,9 @@ multinomial logistic regression that minimises
 a convex problem with one solution, so the number depends on no learning rate and no schedule. The
 strength (scikit-learn's 1 / C) is chosen from STRENGTHS by accuracy on a stratified fifth of the
 training labels; the test part is never looked at. Large sets choose on at most SWEEP_ROWS images:
-against the sum of losses, unlike their mean, the best strength hardly moves with their number.
+against the sum of losses, unlike their mean, the best strength hardly moves with their number. It
+does for features almost as many as the images that choose: of 3,200 it comes out too strong
+(docs/benchmarks.md).
 Then all training labels are fitted (`logistic.py`).
 """
 
