@@ -166,7 +166,7 @@ class Table:
 def ours(table: Table, arguments: argparse.Namespace, *, seed: int) -> None:
     """Train with selfsight and measure the run, and once its untrained encoder."""
     run, cache = table.out / f"run-{seed}", table.out / f"cache-{seed}"
-    if not (run / "report.html").exists():
+    if not (run / "taken.txt").exists():
         shutil.rmtree(cache, ignore_errors=True)
         shutil.rmtree(run, ignore_errors=True)
         began = time.perf_counter()

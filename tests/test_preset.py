@@ -6,16 +6,20 @@ from pathlib import Path
 import pytest
 
 import selfsight
+from selfsight.assemble import demand_steps
 from selfsight.errors import Interrupted, UserError
-from selfsight.preset import chosen
-from selfsight.settings import Settings
+from selfsight.preset import chosen, within_minutes
+from selfsight.run import Run
+from selfsight.settings import Settings, settings_from
 
 
 def choose(
     settings: Settings, *, images: int = 50_000, device: str = "cpu"
 ) -> tuple[Settings, str]:
     said: list[str] = []
-    found = chosen(settings, images=lambda: images, device=device, say=said.append)
+    found = chosen(
+        settings, images=lambda: images, device=device, agreed=lambda own: own, say=said.append
+    )
     return found, "\n".join(said)
 
 
@@ -25,6 +29,7 @@ def test_without_a_preset_nothing_is_changed_counted_or_said() -> None:
         settings,
         images=lambda: pytest.fail("counted"),
         device="cpu",
+        agreed=lambda own: own,
         say=pytest.fail,
     )
     assert found == settings
@@ -48,9 +53,26 @@ def test_steps_that_are_given_stay(budget: dict[str, float]) -> None:
     assert "steps = 0" not in said
 
 
-def test_an_encoder_that_is_given_stays_and_trains() -> None:
-    settings = Settings(preset="laptop", encoder="convnet", minutes=3.0, threads=2)
-    assert choose(settings) == (settings, "")
+@pytest.mark.parametrize("preset", ["laptop", "auto"])
+def test_an_encoder_that_is_given_stays_and_trains_and_that_is_said(preset: str) -> None:
+    settings = Settings(preset=preset, encoder="convnet", minutes=3.0, threads=2)
+    found, said = choose(settings)
+    assert found == settings
+    assert "convnet" in said
+
+
+def test_the_presets_own_encoder_may_be_named() -> None:
+    found, _ = choose(Settings(preset="laptop", encoder="patchnet", minutes=3.0, threads=2))
+    assert (found.steps, found.minutes) == (0, None)
+
+
+def test_auto_asks_all_processes_for_one_answer() -> None:
+    settings, said = Settings(preset="auto", minutes=10.0, threads=2), []
+    found = chosen(
+        settings, images=lambda: 50_000, device="cpu", agreed=lambda _: 100.0, say=said.append
+    )
+    assert found.encoder == "auto"
+    assert "100" in " ".join(said) or "1e+02" in " ".join(said)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +85,8 @@ def test_an_encoder_that_is_given_stays_and_trains() -> None:
         ({"minutes": 10.0, "size": 96}, 50_000, "cpu", "auto", "at 32 px and these have 96"),
         ({"epochs": 3.0}, 50_000, "cpu", "patchnet", "about 3 passes"),
         ({"steps": 100}, 50_000, "cpu", "patchnet", "about 0.51 passes"),
-        ({}, 50_000, "cpu", "patchnet", "about 2.9 passes"),
+        ({"steps": 100, "accumulate": 8}, 50_000, "cpu", "patchnet", "about 4.1 passes"),
+        ({}, 50_000, "cpu", "patchnet", "no budget is given, and one of 10 minutes has time for"),
     ],
 )
 def test_auto_picks_by_images_size_device_and_budget(
@@ -123,9 +146,11 @@ def test_the_same_command_resumes_though_the_preset_replaced_its_minutes(
 
 
 def test_a_bench_counts_the_images_for_auto_and_measures_what_it_picks(tmp_path: Path) -> None:
-    settings = Settings(preset="auto", size=8, steps=1, batch=32, cache=str(tmp_path))
+    settings = Settings(preset="auto", size=8, steps=1, batch=32, device="cpu", cache=str(tmp_path))
     found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
     assert "simclr with patchnet at 8 px" in found.plan
+    assert found.beginning > 0
+    assert "what the encoder begins with takes about" in "\n".join(found.lines())
 
 
 def test_a_bench_of_no_steps_tells_what_finding_the_encoder_takes(
@@ -137,9 +162,8 @@ def test_a_bench_of_no_steps_tells_what_finding_the_encoder_takes(
     found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
     text = "\n".join(found.lines())
     assert "patchnet at 8 px, no gradient steps" in found.plan
-    assert sum(found.shares.values()) == pytest.approx(1)
     assert (found.steps, found.batch, found.images) == (0, 1617, 1617)  # a tenth is held out
-    assert found.training == found.seconds > 0
+    assert found.beginning == 0  # it is all there is
     assert "finding the encoder takes about" in text
     assert "in 1,617 of 1,617 images" in text
     assert found.bound in found.shares
@@ -163,6 +187,43 @@ def test_a_run_without_steps_says_so_everywhere(
     assert "no gradient steps" in page
     assert "simclr" not in page.split("<h2>Settings")[0].lower()
     assert "No steps were recorded" not in page
+
+
+def test_minutes_that_the_beginning_takes_up_leave_a_run_without_steps() -> None:
+    said: list[str] = []
+    settings = Settings(encoder="patchnet", minutes=1.0)
+    left = within_minutes(settings, spent=61.0, say=said.append)
+    assert (left.steps, left.minutes) == (0, None)
+    assert "took all of the 1 min" in said[0]
+    assert within_minutes(settings, spent=59.0, say=pytest.fail) == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "named"),
+    [
+        ({"method": "vicreg"}, {}, "method"),
+        ({"lr": 0.1}, {}, "lr"),
+        ({"accumulate": 2}, {}, "accumulate"),
+        ({}, {"hidden": 64}, "hidden"),
+    ],
+)
+def test_what_needs_steps_is_refused_without_them(
+    given: dict[str, object], own: dict[str, object], named: str
+) -> None:
+    settings = Settings(encoder="patchnet", steps=0, **given)
+    with pytest.raises(UserError, match=f"{named} has no effect without gradient steps"):
+        demand_steps(settings, own)
+    demand_steps(replace(settings, steps=5), own)
+
+
+def test_another_budget_is_refused_on_resume_where_the_preset_replaced_nothing(
+    tmp_path: Path,
+) -> None:
+    words = {"preset": "laptop", "encoder": "convnet", "minutes": 3.0, "quiet": True}
+    settings = settings_from({name: value for name, value in words.items() if name != "quiet"})
+    Run.create(tmp_path / "r", images="digits", settings=settings, method_settings={})
+    with pytest.raises(UserError, match=r"begun with minutes 3.0, not 30.0"):
+        selfsight.train("digits", out=tmp_path / "r", resume=True, **words | {"minutes": 30.0})
 
 
 def test_networks_that_learn_in_steps_are_not_given_none(tmp_path: Path) -> None:

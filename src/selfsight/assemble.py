@@ -1,6 +1,6 @@
 """From settings to the parts of a training: the method around its encoder, the optimiser, rates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from torch.optim import Optimizer
@@ -15,6 +15,7 @@ from selfsight.settings import Settings
 
 CHANNELS, FLOAT = 3, 4  # of an image; bytes of a number
 USUAL_ENCODER = "resnet18"
+IN_STEPS = ("method", "optimiser", "lr", "weight_decay", "accumulate", "chunk")  # only matter then
 SMALLEST_FOR_STANDARD = 32  # px; of smaller images a ResNet's own stem leaves less than one place
 
 
@@ -103,12 +104,24 @@ def suited(
     return own | changed
 
 
-def demand_steps(settings: Settings) -> None:
-    """Raise UserError for an encoder that is to learn in no steps."""
-    if settings.steps == 0 and not begins(settings.encoder):
+def demand_steps(settings: Settings, own: Mapping[str, object]) -> None:
+    """Raise UserError for no steps with an encoder that learns in steps, or what needs steps.
+
+    own: the method's settings that were given.
+    """
+    if settings.steps != 0:
+        return
+    if not begins(settings.encoder):
         raise UserError(
             f"steps is 0, and {settings.encoder} learns in steps only; give --steps N, or "
             "--encoder patchnet, which begins without"
+        )
+    default = Settings()
+    changed = [name for name in IN_STEPS if getattr(settings, name) != getattr(default, name)]
+    for name in [*changed, *own]:
+        raise UserError(
+            f"{name} has no effect without gradient steps (steps = 0, also by --preset laptop): "
+            "leave it out, or give --steps N"
         )
 
 

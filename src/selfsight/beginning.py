@@ -11,8 +11,10 @@ from selfsight.nets.encoder import Encoder
 from selfsight.nets.patchnet import PatchNet, read
 from selfsight.views.presets import EachOf, mild, two_views
 
-PATCHES, VIEWS, PROTOTYPES = "finding patches", "looking at views", "finding prototypes"  # in turn
+PATCHES, VIEWS = "finding patches", "looking at views"  # the phases, in turn
+LAYER, PROTOTYPES = "finding the layer", "finding prototypes"
 IMAGES = 20_000  # at most, evenly spaced; the patches are found in every second one
+SINGLE = ("mps",)  # accelerators without float64
 AT_A_TIME, PIXELS = 250, 2**22  # images at a time, and pixels that all of them may have
 
 
@@ -32,14 +34,16 @@ def begin(
     *,
     seed: int,
     progress: Callable[[str, int, int], None],
-) -> bool:
+) -> None:
     """Find the parts of the encoder's network that no gradient teaches; most have none.
 
-    Returns whether it has. Labels are not looked at. torch's random state is as before.
+    Labels are not looked at. torch's random state is as before. It is computed where the encoder
+    is, or on the processor where an accelerator has no float64.
     """
-    network = encoder.network
+    network, home = encoder.network, encoder.mean.device
     if not isinstance(network, PatchNet):
-        return False
+        return
+    encoder.to("cpu" if home.type in SINGLE else home)
     rows = np.unique(np.linspace(0, len(images) - 1, looked_at(len(images))).astype(np.int64))
     at_a_time = max(1, min(AT_A_TIME, PIXELS // encoder.image_size**2))
     batches = np.array_split(rows, -(-len(rows) // at_a_time))
@@ -53,6 +57,8 @@ def begin(
             progress(VIEWS, done * len(batches[0]), len(rows))
             first, second = make(pixels(some))
             yield encoder.normalise(first), encoder.normalise(second)
+        progress(VIEWS, len(rows), len(rows))
+        progress(LAYER, 0, 0)
 
     progress(PATCHES, 0, 0)
     whole = torch.cat([read(encoder.normalise(pixels(some[::2]))) for some in batches])
@@ -60,7 +66,6 @@ def begin(
         torch.manual_seed(seed)
         network.find_patches(whole, seed=seed)
         network.find_linear(views())
-    progress(VIEWS, len(rows), len(rows))
     progress(PROTOTYPES, 0, 0)
     network.find_prototypes(whole, seed=seed)
-    return True
+    encoder.to(home)

@@ -92,6 +92,7 @@ def _measured(
         further={
             name: head_function(encoder, head, device=device)
             for name, head in method.heads_to_measure().items()
+            if run.settings.steps != 0
         },
     )
 

@@ -41,6 +41,17 @@ def resumable(run: Run) -> Iterator[None]:
 
 
 @contextmanager
+def unsaved() -> Iterator[None]:
+    """Turn Ctrl-C before there is a run into a message that does not send to --resume."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "interrupted before there was anything to save; begin again with the same command"
+        ) from None
+
+
+@contextmanager
 def interruptible() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C into an event, so that the step under way ends before the run stops."""
     pressed = threading.Event()

@@ -1,7 +1,7 @@
 """What `selfsight diagnose` asks of an encoder, and with what: its twin, pixels, a run's views."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -123,6 +123,7 @@ class Examination:
 
     def _learners(self) -> dict[str, Callable[[ImageSet, int], Encode]]:
         run = self.run
+        steps = 0 if run and run.settings.steps == 0 else self.twin_steps
         learning = Learning(
             like=self.encoder,
             method=run.settings.method if run else "simclr",
@@ -133,7 +134,7 @@ class Examination:
         )
         return {
             "with labels": partial(supervised, learning),
-            "without labels": partial(self_supervised, learning),
+            "without labels": partial(self_supervised, replace(learning, steps=steps)),
             "untrained": lambda _, seed: encoder_function(
                 untrained(self.encoder, seed=seed), str(self.encoder.mean.device)
             ),

@@ -12,15 +12,14 @@ import torch
 from torch.optim import Optimizer
 
 from selfsight import methods
-from selfsight.assemble import optimiser_for, peak_rate, rate_lines
+from selfsight.assemble import demand_steps, optimiser_for, peak_rate
 from selfsight.beginning import begin
 from selfsight.budget import progress_by_clock, progress_by_steps, step_budget
-from selfsight.chunks import chunk_lines
 from selfsight.conclude import conclude
 from selfsight.data.images import ImageSet
 from selfsight.data.splits import batch_rows
 from selfsight.display import Display
-from selfsight.ending import interruptible, resumable
+from selfsight.ending import interruptible, resumable, unsaved
 from selfsight.engine import Engine
 from selfsight.errors import Interrupted
 from selfsight.keeper import Keeper, State, restore
@@ -28,9 +27,11 @@ from selfsight.loop import train
 from selfsight.material import Material, open_material
 from selfsight.method import Method
 from selfsight.nets.encoder import Encoder
+from selfsight.nets.networks import begins
+from selfsight.opening import opening
 from selfsight.places import place, placed
 from selfsight.preparation import drafted, equip, settled
-from selfsight.preset import chosen
+from selfsight.preset import chosen, within_minutes
 from selfsight.run import Run, begun_otherwise
 from selfsight.settings import Settings
 
@@ -54,19 +55,28 @@ def fit(
                 _material(images, out=out, settings=settings, engine=engine, display=display).train
             ),
             device=engine.device.type,
+            agreed=engine.first_says,
             say=display.say,
         )
     kind = methods.find(settings.method)
     own = methods.parse_settings(kind, method_settings)
     settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
+    if not resume:
+        demand_steps(settings, own)
     material = _material(images, out=out, settings=settings, engine=engine, display=display)
     goes_on, spent = resume and Run.open(out).has_checkpoint, 0.0
 
     def start(encoder: Encoder) -> None:
         nonlocal spent
-        since, network = time.monotonic(), encoder.to(engine.device)
-        if begin(network, material.train, seed=settings.seed, progress=display.phase):
-            spent = time.monotonic() - since
+        since = time.monotonic()
+        with unsaved():
+            begin(
+                encoder.to(engine.device),
+                material.train,
+                seed=settings.seed,
+                progress=display.phase,
+            )
+        spent = engine.first_says(time.monotonic() - since)
 
     settings, own, method = settled(
         kind,
@@ -75,11 +85,12 @@ def fit(
         images=len(material.train),
         mean=material.mean,
         std=material.std,
-        begin=None if goes_on else start,
+        begin=start if begins(settings.encoder) and not goes_on else None,
         engine=engine,
         resume=resume,
         say=display.say,
     )
+    settings = within_minutes(settings, spent=spent, say=display.say)
     optimiser = optimiser_for(method, settings)
     run = _run(images, out=out, settings=settings, own=own, resume=resume, engine=engine)
     with resumable(run):
@@ -105,28 +116,6 @@ def fit(
             conclude(run, method, material=material, state=state, engine=engine, display=display)
     engine.wait()
     return run
-
-
-def opening(run: Run, method: Method, material: Material, engine: Engine) -> list[str]:
-    """Return the lines that say what is about to happen."""
-    settings = run.settings
-    weights = sum(weight.numel() for weight in method.encoder.parameters())
-    what = f"{settings.encoder} ({weights / 1e6:.1f} M weights) at {settings.size} px, "
-    if settings.steps == 0:
-        said, what = [], f"{what}no gradient steps, "
-    else:
-        said = [*rate_lines(method, settings), *chunk_lines(method, settings)]
-        what = f"{settings.method} with {what}batch {settings.batch}, "
-    lines = [
-        *said,
-        f"{len(material.train):,} images to train on, {len(material.held_out):,} held out, "
-        f"{len(material.train.labels.names)} classes, {len(material.skipped)} files skipped",
-        f"{what}{engine.precision} on {engine.device}, "
-        f"{settings.threads} thread{'s' if settings.threads != 1 else ''}",
-    ]
-    if material.skipped:
-        lines.append(f"skipped files and reasons: {run.path / 'skipped.tsv'}")
-    return lines
 
 
 def _material(

@@ -9,7 +9,6 @@ from selfsight.assemble import (
     build_method,
     demand_memory,
     demand_rate,
-    demand_steps,
     fitted_batch,
     fitted_encoder,
     fitted_stem,
@@ -56,10 +55,13 @@ def drafted(
     """
     demand_rate(kind, settings)
     settings = fitted_encoder(settings, kind=kind, say=say)
-    demand_steps(settings)
     demand_chunk(kind, settings)
     draft = build_method(kind, own, settings=settings, mean=GREY, std=GREY)
     return fitted_stem(settings, encoder=draft.encoder, device=engine.device.type, say=say)
+
+
+def _nothing(line: str) -> None:
+    """Say nothing."""
 
 
 def settled(
@@ -81,6 +83,8 @@ def settled(
     the new encoder. A resumed run keeps what it had. Raises UserError for what cannot work with
     these images.
     """
+    if settings.steps == 0:
+        say = _nothing  # of a batch and a method that are not used
     settings = fitted_batch(settings, images=images, say=say)
     demand_memory(settings, installed=installed_memory(engine.device))
     demand_chunk(kind, settings)  # again: the batch may have shrunk

@@ -18,22 +18,43 @@ SPEED = 120.0  # images a second that a thread trains at 32 px with the default 
 
 
 def chosen(
-    settings: Settings, *, images: Callable[[], int], device: str, say: Callable[[str], None]
+    settings: Settings,
+    *,
+    images: Callable[[], int],
+    device: str,
+    agreed: Callable[[float], float],
+    say: Callable[[str], None],
 ) -> Settings:
     """Return the settings with those of their preset, each said aloud with the reason.
 
     images: counts those that are trained on; asked by `auto` only. device: "cpu" or an
-    accelerator's name. The threads must be known.
+    accelerator's name. agreed: makes of each process's number one for all. The threads must be
+    known.
     """
     preset: str = settings.preset
     if preset == "auto":
-        preset, reason = _fitting(settings, images=images(), device=device)
+        preset, reason = _fitting(settings, images=images, device=device, agreed=agreed)
         say(f"preset = {preset}: {reason}")
     return _with_laptop(settings, say=say) if preset == "laptop" else settings
 
 
+def within_minutes(settings: Settings, *, spent: float, say: Callable[[str], None]) -> Settings:
+    """Return settings without steps, said aloud, where the beginning took all the minutes.
+
+    spent: seconds that it took.
+    """
+    if settings.minutes is None or spent < 60 * settings.minutes:
+        return settings
+    say(
+        f"steps = 0: what {settings.encoder} begins with took all of the {settings.minutes:g} min, "
+        "so no gradient step is taken"
+    )
+    return replace(settings, minutes=None, steps=0)
+
+
 def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
-    if settings.encoder != "auto":
+    if settings.encoder not in ("auto", "patchnet"):
+        say(f"preset = laptop changes nothing: its encoder is patchnet, not {settings.encoder}")
         return settings
     say(
         "encoder = patchnet: k-means patches and a linear layer in closed form; in minutes of a "
@@ -50,16 +71,28 @@ def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
     return settings
 
 
-def _fitting(settings: Settings, *, images: int, device: str) -> tuple[str, str]:
+def _fitting(
+    settings: Settings,
+    *,
+    images: Callable[[], int],
+    device: str,
+    agreed: Callable[[float], float],
+) -> tuple[str, str]:
     """Return the preset for a situation, or "none", and why."""
+    if settings.encoder != "auto":
+        return "none", f"the encoder is given, {settings.encoder}"
     if device != "cpu":
         return "none", f"the defaults, because nothing else was measured on {device}"
     if settings.size > LARGEST:
         return "none", (
             f"the defaults, because patchnet reads images at 32 px and these have {settings.size}"
         )
-    passes = _passes(settings, images=images)
-    about = f"the budget has time for about {passes:.2g} passes over {images:,} images"
+    count = images()
+    passes = agreed(_passes(settings, images=count))
+    budget = "the budget"
+    if settings.epochs is settings.steps is settings.minutes is None:
+        budget = f"no budget is given, and one of {MINUTES:g} minutes"
+    about = f"{budget} has time for about {passes:.2g} passes over {count:,} images"
     if passes < ENOUGH:
         return "laptop", f"{about}, too few for a network that learns all its layers"
     return "none", f"the defaults, because {about}"
@@ -70,7 +103,7 @@ def _passes(settings: Settings, *, images: int) -> float:
     if settings.epochs is not None:
         return settings.epochs
     if settings.steps is not None:
-        return settings.steps * settings.batch / images
+        return settings.steps * settings.batch * settings.accumulate / images
     assert settings.threads != "auto"
     speed = SPEED * settings.threads * (32 / settings.size) ** 2
     return (settings.minutes or MINUTES) * 60 * speed / images

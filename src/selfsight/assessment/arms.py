@@ -12,6 +12,7 @@ from selfsight.evaluation.pixels import pixel_features
 from selfsight.formats import load_encoder
 from selfsight.measure import untrained
 from selfsight.nets.encoder import Encoder
+from selfsight.nets.networks import begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ def arms_for(encoder: Encoder, *, against: Sequence[str], seed: int, device: str
     arms = {"encoder": _trained("encoder", "the encoder that is assessed", encoder, device)}
     for word in against:
         if word == "scratch":
+            what = "its linear layer, on random patches," if begins(encoder.name) else "all layers"
             arm = Arm(
                 "scratch",
-                "the same network, all layers trained with the labels from random weights",
+                f"the same network, {what} trained with the labels from random weights",
                 size,
                 None,
                 lambda number: untrained(encoder, seed=number),

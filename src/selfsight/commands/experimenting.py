@@ -67,6 +67,11 @@ def shared_settings(settings: Settings, *, out: Path) -> Settings:
     """
     if settings.seed != 0:
         raise UserError(f"seed is {settings.seed}; an experiment takes --seeds N: 0 to N - 1")
+    if settings.preset != "none":
+        raise UserError(
+            f"preset is {settings.preset}; an experiment takes the settings themselves (laptop is "
+            "encoder = patchnet, steps = 0)"
+        )
     beside = str(out.absolute().parent / ".selfsight-cache")
     return placed(replace(settings, cache=beside) if settings.cache == "auto" else settings)
 

@@ -172,7 +172,7 @@ def _named(encoder: "str | Path | Encoder", device: str) -> "tuple[str, Encoder]
     """Return an encoder with what a person calls it: its run or file, and what it is."""
     network = encoder_of(encoder).to(device)
     taught = network.notes.get("method") or network.notes.get("training", "")
-    kind = ", ".join(word for word in (network.name, taught) if word)
+    kind = ", ".join(word for word in dict.fromkeys((network.name, taught)) if word)
     if isinstance(encoder, (str, Path)):
         return f"{Path(encoder).stem} ({kind})", network
     return kind, network

@@ -123,7 +123,7 @@ def _resumed(
         asked, saved = getattr(given, name), getattr(run.settings, name)
         # The batch was fitted to few images, perhaps; that is seen when they are read.
         fitted = name == "batch" and asked > saved
-        replaced = name in REPLACED and given.preset == run.settings.preset != "none"
+        replaced = name in REPLACED and run.settings.steps == 0
         if asked not in (saved, getattr(default, name)) and not (fitted or replaced):
             raise begun_otherwise(run, name, asked)
     for name, value in methods.parse_settings(methods.find(run.settings.method), own).items():

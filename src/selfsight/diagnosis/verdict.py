@@ -56,10 +56,12 @@ def judge(
             "unmeasured",
             f"Unmeasured: there are no labels of two or more classes to measure with. {progress}",
         )
-    return _against_untrained(rows, gain)
+    return _against_untrained(rows, gain, advice=": train longer." if look else ".")
 
 
-def _against_untrained(rows: Mapping[str, float], gain: tuple[float, float]) -> Verdict:
+def _against_untrained(
+    rows: Mapping[str, float], gain: tuple[float, float], *, advice: str
+) -> Verdict:
     encoder, untrained, pixels = rows["encoder"], rows["untrained"], rows["pixels"]
     numbers = (
         f"a linear probe reads {encoder:.1%} of the held-out images right from the encoder, "
@@ -73,5 +75,5 @@ def _against_untrained(rows: Mapping[str, float], gain: tuple[float, float]) -> 
         return Verdict(
             "barely", f"Barely above an untrained encoder, if at all: {numbers} ({interval})."
         )
-    below = "" if encoder > pixels else " Raw pixels are still as good: train longer."
+    below = "" if encoder > pixels else f" Raw pixels are still as good{advice}"
     return Verdict("learned", f"Learned: {numbers} ({interval}).{below}")

@@ -9,9 +9,8 @@ a convex problem with one solution, so the number depends on no learning rate an
 strength (scikit-learn's 1 / C) is chosen from STRENGTHS by accuracy on a stratified fifth of the
 training labels; the test part is never looked at. Large sets choose on at most SWEEP_ROWS images:
 against the sum of losses, unlike their mean, the best strength hardly moves with their number. It
-does for features almost as many as the images that choose: of 3,200 it comes out too strong
-(docs/benchmarks.md).
-Then all training labels are fitted (`logistic.py`).
+does for features almost as many as the images that choose: for 3,200 it comes out too strong
+(docs/benchmarks.md). Then all training labels are fitted (`logistic.py`).
 """
 
 from collections.abc import Sequence

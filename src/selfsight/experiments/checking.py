@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from selfsight import methods
-from selfsight.assemble import build_method
+from selfsight.assemble import build_method, demand_steps
 from selfsight.errors import UserError
 from selfsight.experiments.plan import Arm, Plan
 from selfsight.material import Material
@@ -26,6 +26,7 @@ def check_arms(plan: Plan) -> None:
         raise UserError(f"{twice} is given twice")
     for arm in plan.arms:
         try:
+            demand_steps(arm.settings, arm.own)
             build_method(
                 methods.find(arm.method), dict(arm.own), settings=arm.settings, mean=GREY, std=GREY
             )

@@ -20,7 +20,7 @@ from selfsight.settings import Settings, names_of_settings, setting_from_text, s
 FILE = "plan.json"
 BUDGETS = ("minutes", "images", "steps", "epochs")
 NOT_VARIED = {  # a run differs by these, but not by what it is
-    *("method", "seed", "labels", "held_out", "cache", "download"),
+    *("preset", "method", "seed", "labels", "held_out", "cache", "download"),
     *("looks", "on_collapse", "checkpoint_minutes"),
 }
 ALIKE = ("data", "device", "precision", "threads")  # for all methods, or their budgets differ

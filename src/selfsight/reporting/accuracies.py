@@ -14,7 +14,7 @@ from selfsight.reporting.wording import percent
 
 MEASURES = (("linear", "Linear probe"), ("knn", "Nearest neighbours (kNN)"))
 NAMES = {
-    "encoder": ("This encoder", "trained by this run, frozen"),
+    "encoder": ("This encoder", "of this run, frozen"),
     "untrained": ("Untrained", "the same network with random weights"),
     "pixels": ("Raw pixels", "no network at all"),
     "head": ("Projection head", "what the loss compared; not kept"),

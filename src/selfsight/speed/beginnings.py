@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from selfsight.beginning import PATCHES, PROTOTYPES, VIEWS, begin, looked_at
+from selfsight.beginning import LAYER, PATCHES, PROTOTYPES, VIEWS, begin, looked_at
 from selfsight.data.images import ImageSet
 from selfsight.forecast import Pace
 from selfsight.memory import peak_memory
@@ -18,7 +18,8 @@ def time_beginning(encoder: Encoder, pixels: ImageSet, *, images: int, seed: int
     """Find the encoder in a few of the pixels, and return what that takes with so many images.
 
     The pace is that of the whole: its images are those that are looked at. Patches are found in as
-    many places of few images as of many; all else takes as long as there are images.
+    many places of few images as of many, and the layer is one equation; looking at views and
+    finding prototypes takes longer the more images there are. The memory is that of the few.
     """
     measured = pixels.part(np.arange(min(MEASURED, len(pixels))))
     since: dict[str, float] = {}
@@ -27,10 +28,10 @@ def time_beginning(encoder: Encoder, pixels: ImageSet, *, images: int, seed: int
         since.setdefault(phase, time.perf_counter())
 
     begin(encoder, measured, seed=seed, progress=note)
-    moments = [since[PATCHES], since[VIEWS], since[PROTOTYPES], time.perf_counter()]
-    patches, views, prototypes = np.diff(moments)
+    moments = [since[phase] for phase in (PATCHES, VIEWS, LAYER, PROTOTYPES)]
+    patches, views, layer, prototypes = np.diff([*moments, time.perf_counter()])
     more = looked_at(images) / len(measured)
-    parts = {PATCHES: patches, VIEWS: more * views, PROTOTYPES: more * prototypes}
+    parts = {PATCHES: patches, VIEWS: more * views, LAYER: layer, PROTOTYPES: more * prototypes}
     whole = float(sum(parts.values()))
     shares = {part: float(seconds) / whole for part, seconds in parts.items()}
     pace = Pace(whole, looked_at(images), shares)

@@ -35,7 +35,8 @@ class Bench:
 
     images: that would be trained on. batch: images a step, accumulated ones too. seconds: of a
     step. shares: of a step's time, by part. steps, passes: of the planned run, over its images.
-    Without steps, the encoder is found in a `batch` of all images that are looked at.
+    Without steps, the encoder is found in a `batch` of all images that are looked at. beginning:
+    seconds before the first step that the encoder takes to find what it begins with.
     memory, free, store: bytes taken at most, still free (None: unknown), of the decoded images.
     cores: that this process may use.
     """
@@ -55,6 +56,7 @@ class Bench:
     free: int | None
     store: int
     once: Once | None
+    beginning: float = 0.0
 
     @property
     def preparing(self) -> float:
@@ -129,6 +131,8 @@ class Bench:
         rows += [f"{'whole':<{width}}{rate:>12,.0f}", ""]
         if self.once is not None:
             rows.append(f"decoding {self.images:,} images takes about {duration(self.preparing)}")
+        if self.beginning:
+            rows.append(f"what the encoder begins with takes about {duration(self.beginning)} more")
         if self.steps:
             rows.append(
                 f"training takes about {duration(self.training)}: {self.steps:,.0f} steps, "

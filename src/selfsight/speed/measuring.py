@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from selfsight import methods
+from selfsight.assemble import demand_steps
 from selfsight.budget import step_budget
 from selfsight.data.images import ImageSet, Labels, open_images
 from selfsight.data.scan import scan
@@ -16,6 +17,7 @@ from selfsight.display import Display
 from selfsight.engine import Engine
 from selfsight.material import held_out_share, pixel_statistics
 from selfsight.memory import free_memory
+from selfsight.nets.networks import begins
 from selfsight.preparation import drafted, equip, settled
 from selfsight.preset import chosen
 from selfsight.settings import Settings
@@ -45,11 +47,13 @@ def measure_plan(
         settings,
         images=lambda: _trained_on(_count(images, settings, cache, display), settings),
         device=engine.device.type,
+        agreed=engine.first_says,
         say=display.say,
     )
     kind = methods.find(settings.method)
     own = methods.parse_settings(kind, dict(method_settings))
     settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
+    demand_steps(settings, own)
     with _sample(
         images, settings, seconds=FOR_FILES * seconds, cache=cache, display=display
     ) as found:
@@ -69,9 +73,14 @@ def measure_plan(
         )
         display.phase("timing steps", 0, 0)
         free = free_memory()
+        begun, beginning = None, 0.0
+        if begins(settings.encoder):
+            begun = time_beginning(method.encoder, sample, images=count, seed=settings.seed)
         if settings.steps == 0:
-            steps = time_beginning(method.encoder, sample, images=count, seed=settings.seed)
+            assert begun is not None
+            steps = begun
         else:
+            beginning = begun.pace.seconds if begun else 0.0
             steps = time_steps(
                 method,
                 sample,
@@ -81,7 +90,16 @@ def measure_plan(
             )
         store = whole * math.prod(sample.pixels.shape[1:])
     display.end()
-    return _bench(settings, engine, steps, images=count, store=store, free=free, once=once)
+    return _bench(
+        settings,
+        engine,
+        steps,
+        beginning=beginning,
+        images=count,
+        store=store,
+        free=free,
+        once=once,
+    )
 
 
 def _trained_on(whole: int, settings: Settings) -> int:
@@ -128,6 +146,7 @@ def _bench(
     engine: Engine,
     steps: Steps,
     *,
+    beginning: float,
     images: int,
     store: int,
     free: int | None,
@@ -145,7 +164,7 @@ def _bench(
     planned = step_budget(settings, images=images)
     if planned is None:
         assert settings.minutes is not None
-        planned = max(1, round(60 * settings.minutes / pace.seconds))
+        planned = max(1, round((60 * settings.minutes - beginning) / pace.seconds))
     assert not isinstance(settings.threads, str)
     return Bench(
         plan=f"{plan}, {engine.precision} on {engine.device}, {settings.threads} of {cores()} "
@@ -164,4 +183,5 @@ def _bench(
         free=free,
         store=store,
         once=once,
+        beginning=beginning,
     )
