@@ -30,6 +30,7 @@ from selfsight.evaluation.embed import embed, encoder_function
 from selfsight.evaluation.knn import knn_accuracy
 from selfsight.evaluation.linear import linear_probe
 from selfsight.nets import patchnet
+from selfsight.run import Run
 
 LAPTOP, PATCHNET = {"preset": "laptop"}, {"encoder": "patchnet"}
 ARMS: Mapping[str, Mapping[str, object]] = {
@@ -74,17 +75,23 @@ def measure(task: tuple[str, int], *, out: Path, minutes: float, labelled: int) 
         setattr(patchnet, constant, given.pop(constant, getattr(patchnet, constant)))
     dim = patchnet.LINEAR + patchnet.PROTOTYPES
     patchnet.PatchNet.num_features = patchnet.PatchNet.head_hidden_size = dim
-    run = selfsight.train(
-        out / "train",
-        out=out / f"{name}-{seed}",
-        seed=seed,
-        threads=1,
-        looks=2,
-        labels="none",
-        held_out=0.02,
-        cache=out / "cache",
-        quiet=True,
-        **given,
+    place = out / f"{name}-{seed}"
+    run = (
+        Run.open(place)
+        if (place / "report.html").exists()
+        else selfsight.train(
+            out / "train",
+            out=place,
+            resume=(place / "settings.toml").exists(),
+            seed=seed,
+            threads=1,
+            looks=2,
+            labels="none",
+            held_out=0.02,
+            cache=out / "cache",
+            quiet=True,
+            **given,
+        )
     )
     torch.set_num_threads(1)
     found = []

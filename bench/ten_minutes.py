@@ -2,9 +2,9 @@
 
     python bench/ten_minutes.py cifar10 --minutes 10 --out ten --peer-python PYTHON [--seeds 3]
 
-Each row starts from the folder of JPEGs, decoding included, has `--minutes` of wall clock and all
-cores, one row after another, and ends in frozen features of the same labelled images of train/ and
-of test/. All features meet the same linear probe and kNN of selfsight. Rows:
+Each row that trains starts from the folder of JPEGs, decoding included, has `--minutes` of wall
+clock and all cores, one row after another. All end in frozen features of the same labelled images
+of train/ and of test/, which meet the same linear probe and kNN of selfsight. Rows:
 
 ours       `selfsight train --preset laptop`, or with `--settings`, a seed each; the folder is
            decoded first, and what that takes is taken off the minutes; its minutes are those of

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import selfsight
-from selfsight.assemble import demand_steps
 from selfsight.errors import Interrupted, UserError
 from selfsight.preset import chosen, within_minutes
 from selfsight.run import Run
@@ -171,24 +170,6 @@ def test_a_bench_of_no_steps_tells_what_finding_the_encoder_takes(
     assert "a share of the images (--data)" in found.advice
 
 
-def test_a_run_without_steps_says_so_everywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
-    words = {"encoder": "patchnet", "steps": 0, "size": 8, "data": 0.1, "quiet": True}
-    words |= {"labels": "none", "cache": tmp_path / "c", "threads": 1}
-    run = selfsight.train("digits", out=tmp_path / "r", **words)
-    assert run.evidence["steps"] == 0
-    assert run.records("step") == run.records("look") == []
-    assert run.verdict.endswith("No gradient step was taken, so no loss tells of progress.")
-    assert run.settings.taught_by == "patchnet"
-    page = (tmp_path / "r" / "report.html").read_text("utf-8")
-    assert "<title>patchnet on digits" in page
-    assert "no gradient steps" in page
-    assert "simclr" not in page.split("<h2>Settings")[0].lower()
-    assert "No steps were recorded" not in page
-
-
 def test_minutes_that_the_beginning_takes_up_leave_a_run_without_steps() -> None:
     said: list[str] = []
     settings = Settings(encoder="patchnet", minutes=1.0)
@@ -196,24 +177,6 @@ def test_minutes_that_the_beginning_takes_up_leave_a_run_without_steps() -> None
     assert (left.steps, left.minutes) == (0, None)
     assert "took all of the 1 min" in said[0]
     assert within_minutes(settings, spent=59.0, say=pytest.fail) == settings
-
-
-@pytest.mark.parametrize(
-    ("given", "own", "named"),
-    [
-        ({"method": "vicreg"}, {}, "method"),
-        ({"lr": 0.1}, {}, "lr"),
-        ({"accumulate": 2}, {}, "accumulate"),
-        ({}, {"hidden": 64}, "hidden"),
-    ],
-)
-def test_what_needs_steps_is_refused_without_them(
-    given: dict[str, object], own: dict[str, object], named: str
-) -> None:
-    settings = Settings(encoder="patchnet", steps=0, **given)
-    with pytest.raises(UserError, match=f"{named} has no effect without gradient steps"):
-        demand_steps(settings, own)
-    demand_steps(replace(settings, steps=5), own)
 
 
 def test_another_budget_is_refused_on_resume_where_the_preset_replaced_nothing(
@@ -224,9 +187,3 @@ def test_another_budget_is_refused_on_resume_where_the_preset_replaced_nothing(
     Run.create(tmp_path / "r", images="digits", settings=settings, method_settings={})
     with pytest.raises(UserError, match=r"begun with minutes 3.0, not 30.0"):
         selfsight.train("digits", out=tmp_path / "r", resume=True, **words | {"minutes": 30.0})
-
-
-def test_networks_that_learn_in_steps_are_not_given_none(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="steps is 0, and resnet18 learns in steps only"):
-        selfsight.train("digits", out=tmp_path / "r", steps=0, size=8, quiet=True)
-    assert not (tmp_path / "r").exists()

@@ -1,7 +1,7 @@
 """Presets: settings that go together for a purpose, chosen aloud.
 
-What was measured before each became one is in `docs/benchmarks.md`. A setting that is given stays
-as it is, but for a time that is not needed. The settings that a run saves are those that were
+What was measured before `laptop` became one is in `docs/benchmarks.md`. A setting that is given
+stays as it is, but for a time that is not needed. The settings that a run saves are those that were
 chosen, so it repeats like any other.
 """
 
@@ -58,14 +58,14 @@ def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
         return settings
     say(
         "encoder = patchnet: k-means patches and a linear layer in closed form; in minutes of a "
-        "processor it was ahead of all that was tried (docs/benchmarks.md)"
+        "processor, networks that learn all layers stay far below it (docs/benchmarks.md)"
     )
     settings = replace(settings, encoder="patchnet")
     if settings.epochs is None and settings.steps is None:
         instead = f" instead of minutes = {settings.minutes:g}" if settings.minutes else ""
         say(
-            f"steps = 0{instead}: patchnet is found without gradient steps, and they made it no "
-            "better; --steps or --epochs take them all the same"
+            f"steps = 0{instead}: patchnet is found without gradient steps; minutes of them left "
+            "its probe where it was and made its neighbours worse; --steps or --epochs take them"
         )
         settings = replace(settings, minutes=None, steps=0)
     return settings

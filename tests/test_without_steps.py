@@ -1,0 +1,116 @@
+"""A run without gradient steps: what it is called, what is shown of it, what it refuses."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import selfsight
+from selfsight.assemble import demand_steps
+from selfsight.diagnosis.verdict import judge
+from selfsight.errors import UserError
+from selfsight.layered import run_layers
+from selfsight.run import Run
+from selfsight.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("found")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)  # a tenth, for speed
+        return selfsight.train(
+            "digits",
+            out=folder / "run",
+            encoder="patchnet",
+            steps=0,
+            size=8,
+            data=0.1,
+            labels="none",
+            cache=folder / "cache",
+            threads=1,
+            device="cpu",
+            quiet=True,
+        )
+
+
+def test_it_is_called_by_its_encoder_and_has_no_curves(run: Run) -> None:
+    assert run.settings.taught_by == "patchnet"
+    assert run.evidence["steps"] == 0
+    assert run.records("step") == run.records("look") == []
+    assert run.verdict.endswith("No gradient step was taken, so no loss tells of progress.")
+    page = (run.path / "report.html").read_text("utf-8")
+    assert "<title>patchnet on digits" in page
+    assert "no gradient steps" in page
+    assert "followed by a pair of views" in page
+    assert "simclr" not in page.split("<h2>Settings")[0].lower()
+    assert "No steps were recorded" not in page
+    assert run.encoder.notes["method"] == "patchnet"
+    with np.load(run.path / "figures" / "views.npz") as views:
+        assert views["views"].shape[1] == 3  # as stored, and a pair
+
+
+def test_its_layers_end_with_the_encoder_because_no_head_was_trained(run: Run) -> None:
+    pixels = np.zeros((2, 3, 8, 8), np.uint8)
+    assert [*run_layers(run)(pixels)] == ["stage 1", "encoder"]
+
+
+def test_its_diagnosis_is_by_the_views_it_was_found_from(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    found = selfsight.diagnose(
+        run.path,
+        "digits",
+        out=tmp_path / "d",
+        tests="views",
+        cache=str(run.path.parent / "cache"),
+        device="cpu",
+        quiet=True,
+    )
+    assert found.finding("views").word != "single views"
+    content = json.loads((tmp_path / "d" / "diagnosis.json").read_text("utf-8"))
+    assert "simclr" not in json.dumps(content).lower()
+    assert "<title>patchnet" in (tmp_path / "d" / "report.html").read_text("utf-8")
+
+
+def test_weights_that_are_no_numbers_are_a_verdict_without_a_loss() -> None:
+    found = judge(finite=False, collapse="", look={}, rows={}, gain=(0.0, 0.0))
+    assert found.word == "diverged"
+    assert "loss" not in found.sentence
+
+
+def test_no_advice_to_train_longer_where_nothing_is_trained() -> None:
+    rows = {"encoder": 0.6, "untrained": 0.5, "pixels": 0.7}
+    said = {
+        bool(look): judge(finite=True, collapse="", look=look, rows=rows, gain=(0.05, 0.15))
+        for look in ({}, {"loss_share": 0.5})
+    }
+    assert said[True].sentence.endswith("still as good: train longer.")
+    assert said[False].sentence.endswith("still as good.")
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "named"),
+    [
+        ({"method": "vicreg"}, {}, "method"),
+        ({"lr": 0.1}, {}, "lr"),
+        ({"accumulate": 2}, {}, "accumulate"),
+        ({}, {"hidden": 64}, "hidden"),
+    ],
+)
+def test_what_needs_steps_is_refused_without_them(
+    given: dict[str, object], own: dict[str, object], named: str
+) -> None:
+    settings = Settings(encoder="patchnet", steps=0, **given)
+    with pytest.raises(UserError, match=f"{named} has no effect without gradient steps"):
+        demand_steps(settings, own)
+    demand_steps(replace(settings, steps=5), own)
+
+
+def test_networks_that_learn_in_steps_are_not_given_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="steps is 0, and resnet18 learns in steps only"):
+        selfsight.train("digits", out=tmp_path / "r", steps=0, size=8, quiet=True)
+    assert not (tmp_path / "r").exists()
