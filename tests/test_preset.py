@@ -144,7 +144,11 @@ def test_the_same_command_resumes_though_the_preset_replaced_its_minutes(
     assert (again.path / "report.html").exists()
 
 
-def test_a_bench_counts_the_images_for_auto_and_measures_what_it_picks(tmp_path: Path) -> None:
+def test_a_bench_counts_the_images_for_auto_and_measures_what_it_picks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    monkeypatch.setattr("selfsight.speed.beginnings.MEASURED", 50)
     settings = Settings(preset="auto", size=8, steps=1, batch=32, device="cpu", cache=str(tmp_path))
     found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
     assert "simclr with patchnet at 8 px" in found.plan

@@ -1,11 +1,14 @@
 """A run without gradient steps: what it is called, what is shown of it, what it refuses."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 import selfsight
 from selfsight.assemble import demand_steps
@@ -16,24 +19,37 @@ from selfsight.run import Run
 from selfsight.settings import Settings
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("found")
+@pytest.fixture(scope="module", autouse=True)
+def few() -> Iterator[None]:
+    """Find and load a tenth of the patches, for speed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)  # a tenth, for speed
-        return selfsight.train(
-            "digits",
-            out=folder / "run",
-            encoder="patchnet",
-            steps=0,
-            size=8,
-            data=0.1,
-            labels="none",
-            cache=folder / "cache",
-            threads=1,
-            device="cpu",
-            quiet=True,
-        )
+        patch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+        yield
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("found") / "digits"
+    folder.mkdir()
+    for number, pixels in enumerate(load_digits().images[:100]):
+        Image.fromarray((15 * pixels).astype(np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(images: Path) -> Run:
+    return selfsight.train(
+        images,
+        out=images.parent / "run",
+        encoder="patchnet",
+        steps=0,
+        size=8,
+        labels="none",
+        cache=images.parent / "cache",
+        threads=1,
+        device="cpu",
+        quiet=True,
+    )
 
 
 def test_it_is_called_by_its_encoder_and_has_no_curves(run: Run) -> None:
@@ -58,15 +74,15 @@ def test_its_layers_end_with_the_encoder_because_no_head_was_trained(run: Run) -
 
 
 def test_its_diagnosis_is_by_the_views_it_was_found_from(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, images: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
     found = selfsight.diagnose(
         run.path,
-        "digits",
+        images,
         out=tmp_path / "d",
         tests="views",
-        cache=str(run.path.parent / "cache"),
+        labels="none",
+        cache=str(images.parent / "cache"),
         device="cpu",
         quiet=True,
     )
