@@ -118,9 +118,10 @@ def demand_steps(settings: Settings, own: Mapping[str, object]) -> None:
         )
     default = Settings()
     changed = [name for name in IN_STEPS if getattr(settings, name) != getattr(default, name)]
-    for name in [*changed, *own]:
+    idle = [*changed, *own]
+    if idle:
         raise UserError(
-            f"{name} has no effect without gradient steps (steps = 0, also by --preset laptop): "
+            f"{idle[0]} has no effect without gradient steps (steps = 0, also by --preset laptop): "
             "leave it out, or give --steps N"
         )
 
