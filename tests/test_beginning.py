@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import selfsight
-from selfsight.beginning import begin
+from selfsight.beginning import LAYER, PATCHES, PROTOTYPES, VIEWS, begin, looked_at, whole_images
 from selfsight.data.images import open_images
 from selfsight.measure import untrained
 from selfsight.nets.encoder import Encoder, build_encoder
@@ -15,8 +15,9 @@ from selfsight.nets.encoder import Encoder, build_encoder
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Find a tenth of the patches, for speed."""
+    """Find a tenth of the patches, by one pair of views of each image, for speed."""
     monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    monkeypatch.setattr("selfsight.beginning.PASSES", 1)
 
 
 def encoder(name: str = "patchnet") -> Encoder:
@@ -41,6 +42,36 @@ def test_a_seed_decides_and_other_random_numbers_are_left_alone(tmp_path: Path) 
     for name, value in one.state_dict().items():
         assert torch.equal(again.state_dict()[name], value)
     assert not torch.equal(other.network.weight, one.network.weight)
+
+
+@pytest.mark.parametrize(
+    ("images", "pairs", "whole"),
+    [
+        (2, 32, 2),
+        (900, 14_400, 900),
+        (2_240, 17_920, 2_240),
+        (15_000, 15_000, 7_500),
+        (20_000, 20_000, 10_000),
+        (1_000_000, 20_000, 10_000),
+    ],
+)
+def test_few_images_are_looked_at_more_often_and_used_whole(
+    images: int, pairs: int, whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.beginning.PASSES", 16)
+    assert looked_at(images) == pairs
+    assert whole_images(images) == whole
+
+
+def test_fewer_images_are_looked_at_in_as_many_pairs_as_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.beginning.PASSES", 3)
+    seen: list[tuple[str, int, int]] = []
+    images = open_images("digits", size=8, cache=tmp_path).part(np.arange(60))
+    begin(encoder(), images, seed=0, progress=lambda *told: seen.append(told))
+    assert seen[-3] == (VIEWS, 180, 180)
+    assert [name for name, *_ in seen] == [PATCHES, *4 * [VIEWS], LAYER, PROTOTYPES]
 
 
 def test_networks_without_such_a_part_are_not_touched(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_a_run_keeps_its_choice_and_goes_on_to_the_weights_of_one_that_was_not_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)  # a tenth, for speed
+    monkeypatch.setattr("selfsight.beginning.PASSES", 1)
     words = {"preset": "laptop", "size": 8, "batch": 64, "labels": "none", "quiet": True}
     words |= {"steps": 4, "held_out": 0.02, "data": 0.2, "threads": 1, "cache": tmp_path / "c"}
     whole = selfsight.train("digits", out=tmp_path / "whole", **words)
@@ -135,6 +136,7 @@ def test_the_same_command_resumes_though_the_preset_replaced_its_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    monkeypatch.setattr("selfsight.beginning.PASSES", 1)
     words = {"preset": "laptop", "minutes": 10.0, "size": 8, "data": 0.1, "quiet": True}
     words |= {"labels": "none", "held_out": 0.02, "cache": tmp_path / "c"}
     run = selfsight.train("digits", out=tmp_path / "r", **words)
@@ -148,6 +150,7 @@ def test_a_bench_counts_the_images_for_auto_and_measures_what_it_picks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    monkeypatch.setattr("selfsight.beginning.PASSES", 1)
     monkeypatch.setattr("selfsight.speed.beginnings.MEASURED", 50)
     settings = Settings(preset="auto", size=8, steps=1, batch=32, device="cpu", cache=str(tmp_path))
     found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
@@ -165,10 +168,11 @@ def test_a_bench_of_no_steps_tells_what_finding_the_encoder_takes(
     found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
     text = "\n".join(found.lines())
     assert "patchnet at 8 px, no gradient steps" in found.plan
-    assert (found.steps, found.batch, found.images) == (0, 1617, 1617)  # a tenth is held out
+    assert (found.steps, found.images) == (0, 1617)  # a tenth is held out
+    assert found.batch == 12 * 1617  # pairs of views: there are fewer than 20,000 images
     assert found.beginning == 0  # it is all there is
     assert "finding the encoder takes about" in text
-    assert "in 1,617 of 1,617 images" in text
+    assert "by 19,404 pairs of views of 1,617 images" in text
     assert found.bound in found.shares
     assert f"{found.bound} (" in text
     assert "a share of the images (--data)" in found.advice

@@ -24,6 +24,7 @@ def few() -> Iterator[None]:
     """Find and load a tenth of the patches, for speed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+        patch.setattr("selfsight.beginning.PASSES", 1)
         yield
 
 

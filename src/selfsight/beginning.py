@@ -13,7 +13,9 @@ from selfsight.views.presets import EachOf, mild, two_views
 
 PATCHES, VIEWS = "finding patches", "looking at views"  # the phases, in turn
 LAYER, PROTOTYPES = "finding the layer", "finding prototypes"
-IMAGES = 20_000  # at most, evenly spaced; the patches are found in every second one
+IMAGES = 20_000  # at most, evenly spaced
+WHOLE = 10_000  # of them as they are, at most, for patches and prototypes
+PASSES = 16  # over fewer images, at most: an equation from few pairs of views is a poor one
 SINGLE = ("mps",)  # accelerators without float64
 AT_A_TIME, PIXELS = 250, 2**22  # images at a time, and pixels that all of them may have
 
@@ -23,9 +25,19 @@ def pair(size: int) -> EachOf:
     return two_views(mild(size))
 
 
+def passes(images: int) -> int:
+    """Return how often each of so many images is looked at."""
+    return max(1, min(PASSES, IMAGES // images))
+
+
 def looked_at(images: int) -> int:
-    """Return how many of so many images are looked at."""
-    return min(images, IMAGES)
+    """Return how many pairs of views of so many images are looked at."""
+    return passes(images) * min(images, IMAGES)
+
+
+def whole_images(images: int) -> int:
+    """Return in how many of so many images patches and prototypes are found."""
+    return -(-min(images, IMAGES) // _every(images))
 
 
 def begin(
@@ -44,7 +56,7 @@ def begin(
     if not isinstance(network, PatchNet):
         return
     encoder.to("cpu" if home.type in SINGLE else home)
-    rows = np.unique(np.linspace(0, len(images) - 1, looked_at(len(images))).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(images) - 1, IMAGES).astype(np.int64))
     at_a_time = max(1, min(AT_A_TIME, PIXELS // encoder.image_size**2))
     batches = np.array_split(rows, -(-len(rows) // at_a_time))
     make = pair(encoder.image_size)
@@ -53,15 +65,18 @@ def begin(
         return encoder.fit(torch.from_numpy(images.batch(some)))
 
     def views() -> Iterator[tuple[Tensor, Tensor]]:
-        for done, some in enumerate(batches):
-            progress(VIEWS, done * len(batches[0]), len(rows))
+        total = passes(len(images)) * len(rows)
+        for done, some in enumerate(passes(len(images)) * batches):
+            progress(VIEWS, done * len(batches[0]), total)
             first, second = make(pixels(some))
             yield encoder.normalise(first), encoder.normalise(second)
-        progress(VIEWS, len(rows), len(rows))
+        progress(VIEWS, total, total)
         progress(LAYER, 0, 0)
 
     progress(PATCHES, 0, 0)
-    whole = torch.cat([read(encoder.normalise(pixels(some[::2]))) for some in batches])
+    chosen = rows[:: _every(len(images))]
+    parts = np.array_split(chosen, -(-len(chosen) // at_a_time))
+    whole = torch.cat([read(encoder.normalise(pixels(some))) for some in parts])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network.find_patches(whole, seed=seed)
@@ -69,3 +84,8 @@ def begin(
     progress(PROTOTYPES, 0, 0)
     network.find_prototypes(whole, seed=seed)
     encoder.to(home)
+
+
+def _every(images: int) -> int:
+    """Return the step through the images to those that patches and prototypes are found in."""
+    return -(-min(images, IMAGES) // WHOLE)

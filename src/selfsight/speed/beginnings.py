@@ -4,22 +4,23 @@ import time
 
 import numpy as np
 
-from selfsight.beginning import LAYER, PATCHES, PROTOTYPES, VIEWS, begin, looked_at
+from selfsight.beginning import LAYER, PATCHES, PROTOTYPES, VIEWS, begin, looked_at, whole_images
 from selfsight.data.images import ImageSet
 from selfsight.forecast import Pace
 from selfsight.memory import peak_memory
 from selfsight.nets.encoder import Encoder
 from selfsight.speed.steps import Steps
 
-MEASURED = 500  # images
+MEASURED = 200  # images
 
 
 def time_beginning(encoder: Encoder, pixels: ImageSet, *, images: int, seed: int) -> Steps:
     """Find the encoder in a few of the pixels, and return what that takes with so many images.
 
-    The pace is that of the whole: its images are those that are looked at. Patches are found in as
-    many places of few images as of many, and the layer is one equation; looking at views and
-    finding prototypes takes longer the more images there are. The memory is that of the few.
+    The pace is that of the whole: its images are the pairs of views that are looked at. Patches are
+    found in as many places of few images as of many, and the layer is one equation; looking at
+    pairs takes longer the more there are, and finding prototypes the more images. The memory is
+    that of the few.
     """
     measured = pixels.part(np.arange(min(MEASURED, len(pixels))))
     since: dict[str, float] = {}
@@ -30,8 +31,9 @@ def time_beginning(encoder: Encoder, pixels: ImageSet, *, images: int, seed: int
     begin(encoder, measured, seed=seed, progress=note)
     moments = [since[phase] for phase in (PATCHES, VIEWS, LAYER, PROTOTYPES)]
     patches, views, layer, prototypes = np.diff([*moments, time.perf_counter()])
-    more = looked_at(images) / len(measured)
-    parts = {PATCHES: patches, VIEWS: more * views, LAYER: layer, PROTOTYPES: more * prototypes}
+    views *= looked_at(images) / looked_at(len(measured))
+    prototypes *= whole_images(images) / len(measured)
+    parts = {PATCHES: patches, VIEWS: views, LAYER: layer, PROTOTYPES: prototypes}
     whole = float(sum(parts.values()))
     shares = {part: float(seconds) / whole for part, seconds in parts.items()}
     pace = Pace(whole, looked_at(images), shares)

@@ -35,7 +35,7 @@ class Bench:
 
     images: that would be trained on. batch: images a step, accumulated ones too. seconds: of a
     step. shares: of a step's time, by part. steps, passes: of the planned run, over its images.
-    Without steps, the encoder is found in a `batch` of all images that are looked at. beginning:
+    Without steps, the encoder is found by a `batch` of all pairs that are looked at. beginning:
     seconds before the first step that the encoder takes to find what it begins with.
     memory, free, store: bytes taken at most, still free (None: unknown), of the decoded images.
     cores: that this process may use.
@@ -141,8 +141,8 @@ class Bench:
             )
         else:
             rows.append(
-                f"finding the encoder takes about {duration(self.training)}, in {self.batch:,} of "
-                f"{self.images:,} images; the last measurements come on top"
+                f"finding the encoder takes about {duration(self.training)}, by {self.batch:,} "
+                f"pairs of views of {self.images:,} images; the last measurements come on top"
             )
         free = "" if self.free is None else f"; {in_words(self.free)} are free"
         rows.append(f"memory: {in_words(self.memory)} at most{free}")

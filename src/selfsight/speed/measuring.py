@@ -156,7 +156,7 @@ def _bench(
     if settings.steps == 0:
         batch = pace.images
         plan = f"{network}, no gradient steps"
-        measured = f"measured on {steps.count} of {batch:,} images"
+        measured = f"measured on {steps.count} images"
     else:
         batch = settings.batch * settings.accumulate
         plan = f"{settings.method} with {network}, batch {batch}"
