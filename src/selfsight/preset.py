@@ -11,7 +11,7 @@ from dataclasses import replace
 from selfsight.settings import Settings
 
 MINUTES = 10.0  # that `auto` reckons with where no budget is given
-ENOUGH = 20.0  # passes over the images, from which learning all layers may be ahead; a guess
+ENOUGH = 100.0  # passes from which learning all layers may be ahead: a guess, but 46 are too few
 LARGEST = 64  # px; `patchnet` reads at 32
 REPLACED = ("minutes",)  # settings that a preset may replace even where they are given
 SPEED = 120.0  # images a second that a thread trains at 32 px with the default encoder, about
