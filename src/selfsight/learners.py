@@ -71,9 +71,8 @@ def supervised(learning: Learning, images: ImageSet, seed: int) -> Encode:
     device = learning.like.mean.device
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        encoder = build_encoder(**learning.like.config)  # type: ignore[arg-type]
+        encoder = build_encoder(**learning.like.config).to(device)  # type: ignore[arg-type]
         begin(encoder, images, seed=seed, progress=learning.progress)
-        encoder.to(device)
         head = nn.Linear(encoder.dim, len(images.labels.names)).to(device)
         optimiser = build_optimiser(
             "adamw",

@@ -82,7 +82,8 @@ class Bench:
         if self.bound == MODEL:
             return self._about_the_model()
         if self.steps == 0 and self.bound in self.shares:
-            return "; or ".join([*self._busy_cores(), "a share of the images (--data)"])
+            faster = "an accelerator" if self.device == "cpu" else "a faster accelerator"
+            return "; or ".join([*self._busy_cores(), faster])
         if self.bound == READING and self.free is not None and self.store > self.free:
             return (
                 f"the decoded images ({in_words(self.store)}) do not fit into the free memory "
