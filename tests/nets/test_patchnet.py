@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests.nets.test_encoder import build
+from test_encoder import build
 from torch import Tensor
 from torch.nn import functional as F
 
