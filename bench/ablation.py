@@ -7,9 +7,9 @@ Every twentieth image of a class is kept for validation and never trained on; te
 touched. Each arm trains on the rest for `--minutes` with one thread, the beginning included; those
 named preset end with their beginning. Then features of `--labelled` of its training images and of
 all validation images meet selfsight's linear probe and kNN. An arm is arguments for
-`selfsight.train`, and numbers of `patchnet` that are not the usual ones; `trained-…` goes on with
-gradient steps where the preset ends. Decoding is not counted. Rows that are there already are not
-made again.
+`selfsight.train`, and numbers of `patchnet` or of its beginning that are not the usual ones;
+`trained-…` goes on with gradient steps where the preset ends. Decoding is not counted. Rows that
+are there already are not made again.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 
 import selfsight
+from selfsight import beginning
 from selfsight.allocator import keep_freed_memory
 from selfsight.data.images import open_images
 from selfsight.data.splits import stratified_sample
@@ -42,8 +43,9 @@ ARMS: Mapping[str, Mapping[str, object]] = {
     "trained-emp_ssl": PATCHNET | {"method": "emp_ssl", "batch": 64},
     "preset-200-clusters": LAPTOP | {"CLUSTERS": 200},
     "preset-800-clusters": LAPTOP | {"CLUSTERS": 800},
-    "preset-256-linear": LAPTOP | {"LINEAR": 256},
+    "preset-512-linear": LAPTOP | {"LINEAR": 512},
     "preset-64-prototypes": LAPTOP | {"PROTOTYPES": 64},
+    "preset-20000-pairs": LAPTOP | {"IMAGES": 20_000},
     "convnet-simclr": {"encoder": "convnet"},
     "convnet-vicreg": {"encoder": "convnet", "method": "vicreg"},
     "convnet-emp_ssl": {"encoder": "convnet", "method": "emp_ssl", "batch": 64},
@@ -73,6 +75,7 @@ def measure(task: tuple[str, int], *, out: Path, minutes: float, labelled: int) 
     given = {"minutes": minutes} | dict(ARMS[name])
     for constant in ("CLUSTERS", "LINEAR", "PROTOTYPES"):
         setattr(patchnet, constant, given.pop(constant, getattr(patchnet, constant)))
+    beginning.IMAGES = given.pop("IMAGES", beginning.IMAGES)
     dim = patchnet.LINEAR + patchnet.PROTOTYPES
     patchnet.PatchNet.num_features = patchnet.PatchNet.head_hidden_size = dim
     place = out / f"{name}-{seed}"

@@ -104,7 +104,7 @@ def peers_probe(train: Embeddings, test: Embeddings) -> list[float]:
     features, queries = standardised(train, test)
     # The very images that ours chooses with, or the two would choose differently by luck.
     random, labels = np.random.default_rng(0), train.labels
-    share = min(1.0, linear.SWEEP_ROWS / len(train))
+    share = min(1.0, linear.sweep_rows(train.features.shape[1]) / len(train))
     chosen = linear.stratified_mask(labels, share, random, smallest=1)
     kept = np.where(chosen, labels, -1)
     held_back = linear.stratified_mask(kept, linear.HELD_BACK, random, smallest=2)

@@ -12,10 +12,12 @@ lightly lightly's SimCLR as its tutorial builds it: its transform, a folder of J
         workers, fp32, the same ResNet.
 
 The ratios are what counts: a machine's speed drifts. Ours is read from the run's own records, from
-the 5th step on, and so includes every look but the last. The columns on the right say what the time
-of ours is spent on, in per cent: both passes of the model, update, views, reading the store, and
-what lies between steps: looks (ten a run, however short), records, saving. A method that cannot
-work with the encoder gets the smallest one that it works with.
+the 5th step on, and so includes every look but the last. A run has about a dozen looks, however
+short it is: `--looks 1` and few steps are a stretch of a longer run, with its share of them. The
+columns on the right say what the time of ours is spent on, in per cent: both passes of the model,
+update, views, reading the store, and what lies between steps: looks, records, saving. `--batch` is
+that of 32 px; larger images get one with as many pixels, of 16 images at least. A method that
+cannot work with the encoder gets the smallest one that it works with.
 """
 
 import argparse
@@ -97,13 +99,21 @@ def bare(name: str, *, encoder: str, stem: str, size: int, batch: int, steps: in
 
 
 def ours(
-    images: str, cache: str, arguments: argparse.Namespace, *, method: str, encoder: str, size: int
+    images: str,
+    cache: str,
+    arguments: argparse.Namespace,
+    *,
+    method: str,
+    encoder: str,
+    size: int,
+    batch: int,
 ) -> tuple[float, dict[str, float]]:
     """Return images/s of `selfsight train` by its records, and the shares of its time."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         words = ["train", images, "--out", str(run), "--cache", cache, "--method", method]
-        words += ["--encoder", encoder, "--size", str(size), "--batch", str(arguments.batch)]
+        words += ["--encoder", encoder, "--size", str(size), "--batch", str(batch)]
+        words += ["--looks", str(arguments.looks)]
         words += ["--stem", arguments.stem] if encoder == arguments.encoder else []
         words += ["--steps", str(arguments.steps), "--threads", str(torch.get_num_threads())]
         subprocess.run([sys.executable, "-m", "selfsight", *words], check=True, capture_output=True)
@@ -126,12 +136,12 @@ def fitting(method: str, encoder: str, stem: str, size: int) -> str:
     return encoder
 
 
-def lightly(images: str, arguments: argparse.Namespace, *, size: int) -> float:
+def lightly(images: str, arguments: argparse.Namespace, *, size: int, batch: int) -> float:
     """Return images/s of lightly's SimCLR in its own Python."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "peer.py"
         script.write_text(LIGHTLY)
-        numbers = [size, arguments.batch, arguments.peer_steps]
+        numbers = [size, batch, arguments.peer_steps]
         words = [str(script), images, arguments.stem, *map(str, numbers)]
         out = subprocess.run(
             [arguments.peer_python, *words], check=True, capture_output=True, text=True
@@ -154,6 +164,7 @@ def measure(images: str, cache: str, arguments: argparse.Namespace, method: str,
     """Measure one method at one size, in turn with what it is held against, and print the rows."""
     encoder = fitting(method, arguments.encoder, arguments.stem, size)
     stem = arguments.stem if encoder == arguments.encoder else "auto"
+    batch = max(16, arguments.batch * 32**2 // size**2)
     rates: dict[str, list[float]] = {"bare": [], "ours": [], "lightly": []}
     shares: list[dict[str, float]] = []
     for _ in range(arguments.rounds):
@@ -163,15 +174,17 @@ def measure(images: str, cache: str, arguments: argparse.Namespace, method: str,
                 encoder=encoder,
                 stem=stem,
                 size=size,
-                batch=arguments.batch,
+                batch=batch,
                 steps=arguments.steps // 2,
             )
         )
-        rate, spent = ours(images, cache, arguments, method=method, encoder=encoder, size=size)
+        rate, spent = ours(
+            images, cache, arguments, method=method, encoder=encoder, size=size, batch=batch
+        )
         rates["ours"].append(rate)
         shares.append(spent)
         if arguments.peer_python and method == "simclr":
-            rates["lightly"].append(lightly(images, arguments, size=size))
+            rates["lightly"].append(lightly(images, arguments, size=size, batch=batch))
     name = f"{method}, {size} px" + ("" if encoder == arguments.encoder else f", {encoder}")
     spent_on = "".join(
         f"{100 * statistics.median(found[part] for found in shares):>9.1f}" for part in shares[0]
@@ -196,6 +209,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="32", help="in px, with commas")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--looks", type=int, default=10)
     parser.add_argument("--peer-steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer-python", default="", help="a Python that can import lightly")

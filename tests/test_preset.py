@@ -169,10 +169,10 @@ def test_a_bench_of_no_steps_tells_what_finding_the_encoder_takes(
     text = "\n".join(found.lines())
     assert "patchnet at 8 px, no gradient steps" in found.plan
     assert (found.steps, found.images) == (0, 1617)  # a tenth is held out
-    assert found.batch == 12 * 1617  # pairs of views: there are fewer than 20,000 images
+    assert found.batch == 16 * 1617  # pairs of views: there are fewer than 50,000 images
     assert found.beginning == 0  # it is all there is
     assert "finding the encoder takes about" in text
-    assert "by 19,404 pairs of views of 1,617 images" in text
+    assert "by 25,872 pairs of views of 1,617 images" in text
     assert found.bound in found.shares
     assert f"{found.bound} (" in text
     assert found.advice.endswith("an accelerator")  # a share of the images takes as many views

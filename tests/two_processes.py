@@ -11,7 +11,7 @@ Methods that draw at random inside `forward` (masks, noise, holes, patches, puzz
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -191,7 +191,8 @@ def compare(found: list[Taken], wanted: list[Taken] | None) -> list[dict[str, An
     steps = []
     for place, step in enumerate(found):
         loss = gather(step.loss[None]).mean()
-        between = {name: apart(value) for name, value in {**step.gradients, **step.state}.items()}
+        gradients = {f"gradient of {name}": value for name, value in step.gradients.items()}
+        between = apart(gradients | step.state)
         if wanted is not None:
             one = wanted[place]
             steps.append(
@@ -205,10 +206,14 @@ def compare(found: list[Taken], wanted: list[Taken] | None) -> list[dict[str, An
     return steps
 
 
-def apart(value: Tensor) -> float:
-    """Return the largest difference between the processes' values."""
-    all_values = gather(value.detach().flatten()[None].double())
-    return float((all_values[0] - all_values[1]).abs().max())
+def apart(values: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the largest difference between the processes' values of each tensor."""
+    # Together, because every exchange between processes has its price.
+    flat = torch.cat([value.detach().flatten().double() for value in values.values()])
+    one, other = gather(flat[None])
+    lengths = [value.numel() for value in values.values()]
+    differing = (one - other).abs().split(lengths)
+    return {name: float(part.max()) for name, part in zip(values, differing, strict=True)}
 
 
 def differences(
@@ -302,8 +307,8 @@ def train_on_two(engine: Engine, *, chunk: int | None) -> dict[str, Any]:
     return {
         "losses": [gather(torch.tensor([record.loss])).tolist() for record in records],
         "images": [record.images for record in records],
-        "weights": {name: apart(value) for name, value in method.state_dict().items()},
-        "watched": apart(records[-1].watched),
+        "weights": apart(method.state_dict()),
+        "watched": apart({"watched": records[-1].watched})["watched"],
     }
 
 

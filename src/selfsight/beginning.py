@@ -13,7 +13,7 @@ from selfsight.views.presets import EachOf, mild, two_views
 
 PATCHES, VIEWS = "finding patches", "looking at views"  # the phases, in turn
 LAYER, PROTOTYPES = "finding the layer", "finding prototypes"
-IMAGES = 20_000  # at most, evenly spaced
+IMAGES = 50_000  # at most, evenly spaced
 WHOLE = 10_000  # of them as they are, at most, for patches and prototypes
 PASSES = 16  # over fewer images, at most: an equation from few pairs of views is a poor one
 SINGLE = ("mps",)  # accelerators without float64

@@ -99,6 +99,11 @@ def test_the_seed_decides_everything_else_nothing():
     assert torch.equal(torch.get_rng_state(), state[1])
 
 
+def test_wide_features_choose_on_more_images():
+    assert linear.sweep_rows(512) == linear.SWEEP_ROWS
+    assert linear.sweep_rows(3200) == 8 * 3200
+
+
 def test_choosing_on_a_part_of_a_large_set_changes_little(monkeypatch):
     train, test = cloud(3000), cloud(1000, seed=1)
     whole = linear_probe(train, test, seed=0)

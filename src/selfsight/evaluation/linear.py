@@ -7,10 +7,10 @@ multinomial logistic regression that minimises
 
 a convex problem with one solution, so the number depends on no learning rate and no schedule. The
 strength (scikit-learn's 1 / C) is chosen from STRENGTHS by accuracy on a stratified fifth of the
-training labels; the test part is never looked at. Large sets choose on at most SWEEP_ROWS images:
-against the sum of losses, unlike their mean, the best strength hardly moves with their number. It
-does for features almost as many as the images that choose: for 3,200 it comes out too strong
-(docs/benchmarks.md). Then all training labels are fitted (`logistic.py`).
+training labels; the test part is never looked at. Large sets choose on a sample: `sweep_rows`.
+Against the sum of losses, unlike their mean, the best strength hardly moves with the number of
+images, unless the features are almost as many: then too strong a one is chosen, so wide features
+choose on more. Then all training labels are fitted (`logistic.py`).
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from selfsight.evaluation.logistic import Fitted, Problem, fit
 
 STRENGTHS = (1e5, 1e4, 1e3, 1e2, 1e1, 1e0)  # strong to weak: each starts from the one before
 UNSWEPT = 1e2  # where no class has a second image to choose with
-SWEEP_ROWS = 10_000
+SWEEP_ROWS, ROWS_A_DIMENSION = 10_000, 8  # that a strength is chosen on, whichever is more
 HELD_BACK = 0.2
 DOUBLE = 2**22  # numbers in the features: up to here float64, whose rounding hides no decrease
 
@@ -65,6 +65,11 @@ class Probe:
         return self.fitted.scores(queries.double() if features.size <= DOUBLE else queries)
 
 
+def sweep_rows(dim: int) -> int:
+    """Return on how many images, at most, a strength for so many features is chosen."""
+    return max(SWEEP_ROWS, ROWS_A_DIMENSION * dim)
+
+
 def linear_probe(
     train: Embeddings, test: Embeddings, *, seed: int, strengths: Sequence[float] = STRENGTHS
 ) -> LinearProbe:
@@ -86,6 +91,7 @@ def probe_of(train: Embeddings, *, seed: int, strengths: Sequence[float] = STREN
     name fewer than two classes, or where `Embeddings.labelled` does.
     """
     train = train.labelled()
+    rows, dim = train.features.shape
     classes = int(train.labels.max()) + 1
     if len(np.unique(train.labels)) < 2:
         raise UserError("a linear probe needs training labels of two or more classes; there is one")
@@ -95,7 +101,7 @@ def probe_of(train: Embeddings, *, seed: int, strengths: Sequence[float] = STREN
     labels = torch.from_numpy(train.labels)
 
     rng = np.random.default_rng(seed)
-    chosen = stratified_mask(train.labels, min(1.0, SWEEP_ROWS / len(train)), rng, smallest=1)
+    chosen = stratified_mask(train.labels, min(1.0, sweep_rows(dim) / rows), rng, smallest=1)
     axes, variances = _principal(features[chosen])
     problem = Problem(features, labels, axes, variances, classes)
 

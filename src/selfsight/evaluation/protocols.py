@@ -10,7 +10,13 @@ from selfsight.evaluation.finetune import (
 )
 from selfsight.evaluation.finetune import HELD_BACK as TUNED_ON
 from selfsight.evaluation.knn import NEIGHBOURS, TEMPERATURE
-from selfsight.evaluation.linear import HELD_BACK, STRENGTHS, SWEEP_ROWS, UNSWEPT
+from selfsight.evaluation.linear import (
+    HELD_BACK,
+    ROWS_A_DIMENSION,
+    STRENGTHS,
+    SWEEP_ROWS,
+    UNSWEPT,
+)
 from selfsight.evaluation.logistic import MAX_STEPS, TOLERANCE
 from selfsight.evaluation.retrieval import QUERIES
 from selfsight.evaluation.supervision import (
@@ -44,7 +50,8 @@ LINEAR = {
     "regularisation": "strength / 2 x squared weights, against the sum of losses; of "
     + ", ".join(f"{strength:g}" for strength in STRENGTHS)
     + f" the most accurate on {HELD_BACK:.0%} of the labels of each class, "
-    f"of at most {SWEEP_ROWS} training images; {UNSWEPT:g} where no class has two",
+    f"of at most {SWEEP_ROWS} training images, or {ROWS_A_DIMENSION} times the features if that is "
+    f"more; {UNSWEPT:g} where no class has two",
 }
 TRAINED = {
     "optimiser": f"AdamW, weight decay {WEIGHT_DECAY:g}, gradients cut to length 1, labels "

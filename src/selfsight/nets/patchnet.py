@@ -2,8 +2,8 @@
 
 An image is read at 32 px at most, by 6 px patches at two scales (`patch_answers`): as it is, and
 at half its size. The square roots of the mean answers in the four quadrants, those of the image and
-those of its mirror image, go through a linear layer. Its 512 outputs are the first features; how
-much nearer than the mean each of 1024 prototypes is to their direction are the others.
+those of its mirror image, go through a linear layer. Its 1024 outputs are the first features; how
+much nearer than the mean each of 2048 prototypes is to their direction are the others.
 
 The patches are found in images, then the linear layer that views of them agree on most
 (`invariance`), then the prototypes by k-means, all without a gradient. A method may go on from
@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from selfsight.nets.invariance import Moments
 from selfsight.nets.patch_answers import PatchAnswers, k_means, triangle
 
-CLUSTERS, LINEAR, PROTOTYPES = 400, 512, 1024
+CLUSTERS, LINEAR, PROTOTYPES = 400, 1024, 2048
 READ_AT = 32  # px of an image, at most
 AT_ONCE = 2**14  # places whose answers are in memory, about: caches are small
 
@@ -33,7 +33,7 @@ Map = Float[Tensor, "batch features 2 2"]
 
 
 class PatchNet(nn.Module):
-    """The network `patchnet`: 1536 features of images of any size."""
+    """The network `patchnet`: 3072 features of images of any size."""
 
     level: Tensor
     scale: Tensor
