@@ -30,10 +30,12 @@ from selfsight.data.splits import stratified_sample
 from selfsight.evaluation.embed import embed, encoder_function
 from selfsight.evaluation.knn import knn_accuracy
 from selfsight.evaluation.linear import linear_probe
-from selfsight.nets import patchnet
+from selfsight.nets import invariance, patchnet
 from selfsight.run import Run
 
 LAPTOP, PATCHNET = {"preset": "laptop"}, {"encoder": "patchnet"}
+PLACES = {"CLUSTERS": patchnet, "LINEAR": patchnet, "PROTOTYPES": patchnet}
+PLACES |= {"IMAGES": beginning, "RIDGE": invariance}
 ARMS: Mapping[str, Mapping[str, object]] = {
     "preset": LAPTOP,
     "trained-simclr": PATCHNET,
@@ -46,6 +48,8 @@ ARMS: Mapping[str, Mapping[str, object]] = {
     "preset-512-linear": LAPTOP | {"LINEAR": 512},
     "preset-64-prototypes": LAPTOP | {"PROTOTYPES": 64},
     "preset-20000-pairs": LAPTOP | {"IMAGES": 20_000},
+    "preset-0.3-ridge": LAPTOP | {"RIDGE": 0.3},
+    "preset-0.003-ridge": LAPTOP | {"RIDGE": 0.003},
     "convnet-simclr": {"encoder": "convnet"},
     "convnet-vicreg": {"encoder": "convnet", "method": "vicreg"},
     "convnet-emp_ssl": {"encoder": "convnet", "method": "emp_ssl", "batch": 64},
@@ -73,9 +77,8 @@ def measure(task: tuple[str, int], *, out: Path, minutes: float, labelled: int) 
     name, seed = task
     keep_freed_memory()
     given = {"minutes": minutes} | dict(ARMS[name])
-    for constant in ("CLUSTERS", "LINEAR", "PROTOTYPES"):
-        setattr(patchnet, constant, given.pop(constant, getattr(patchnet, constant)))
-    beginning.IMAGES = given.pop("IMAGES", beginning.IMAGES)
+    for constant, place in PLACES.items():
+        setattr(place, constant, given.pop(constant, getattr(place, constant)))
     dim = patchnet.LINEAR + patchnet.PROTOTYPES
     patchnet.PatchNet.num_features = patchnet.PatchNet.head_hidden_size = dim
     place = out / f"{name}-{seed}"
@@ -88,7 +91,6 @@ def measure(task: tuple[str, int], *, out: Path, minutes: float, labelled: int) 
             resume=(place / "settings.toml").exists(),
             seed=seed,
             threads=1,
-            looks=2,
             labels="none",
             held_out=0.02,
             cache=out / "cache",
@@ -126,14 +128,16 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, default=10_000)
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
-    out = arguments.out
+    out, names = arguments.out, arguments.arms.split(",")
+    if unknown := set(names) - set(ARMS):
+        parser.error(f"no such arm: {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
     divide(arguments.images, out)
     for part in ("train", "validation"):
         open_images(str(out / part), size=32, cache=out / "cache")
     tasks = [
         (name, seed)
         for seed in range(arguments.seeds)
-        for name in arguments.arms.split(",")
+        for name in names
         if not (out / f"{name}-{seed}.json").exists()
     ]
     work = partial(measure, out=out, minutes=arguments.minutes, labelled=arguments.labelled)

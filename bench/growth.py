@@ -1,14 +1,15 @@
-"""How time an image and memory grow with images, image size, batch, chunks and views.
+"""How time an image and memory grow with images, size, batch, chunks, views and processes.
 
     python bench/growth.py                       # up to 1,000,000 rows: 3 GB of disk, some hours
     python bench/growth.py --most 10000 --steps 4 --encoder convnet
 
 Each row is a training of its own process on made-up images in a memory-mapped store, by the loop of
 `selfsight train`; one thing varies at a time from 32 px, batch 256, two views of SimCLR. Rows with
-a chunk have gradient caching. The settings are taken in turn, `--rounds` times; the table has the
-median. Rates leave out the first step. Memory is what the process holds of its own at most, polled
-every 5 ms, less what it held before the first step; pages of the store, which the system lends and
-takes back, are not in it. Reading is the time of one image's share of a batch.
+a chunk have gradient caching; rows of views are EMP-SSL's; processes share threads and batch, by
+torchrun, and the first one's memory is told. The settings are taken in turn, `--rounds` times; the
+table has the median. Rates leave out the first step. Memory is what the process holds of its own at
+most, polled every 5 ms, less what it held before the first step; pages of the store, which the
+system lends and takes back, are not in it. Reading is the time of one image's share of a batch.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 STEP = """
-import json, sys, threading, time
+import json, os, sys, threading, time
 from pathlib import Path
 import numpy as np, torch
 from selfsight import methods
@@ -37,7 +38,8 @@ from selfsight.optim import build_optimiser
 
 keep_freed_memory()  # as `selfsight train` does
 asked = json.loads(sys.argv[1])
-torch.set_num_threads(asked["threads"])
+processes, rank = asked["processes"], int(os.environ.get("RANK", "0"))
+torch.set_num_threads(max(1, asked["threads"] // processes))
 size, batch, images = asked["size"], asked["batch"], asked["images"]
 pixels = np.memmap(asked["store"], dtype=np.uint8, mode="r", shape=(images, 3, size, size))
 torch.manual_seed(0)
@@ -51,7 +53,7 @@ def own():
     return 1024 * int(status.split("RssAnon:")[1].split()[0])
 
 def batch_at(number):
-    rows = endless_rows(number, images=images, batch=batch, seed=0)
+    rows = endless_rows(number, images=images, batch=batch, seed=0)[rank::processes]
     return engine.place(np.asarray(pixels[rows]))
 
 before, most, over = own(), [0], threading.Event()
@@ -68,16 +70,20 @@ for record in train(method, batch_at, engine=engine, chunk=asked["chunk"], lr=1e
     records.append(record)
 over.set()
 pace = Pace.of(records)
-print(json.dumps({
+told = {
     "ms": 1000 * pace.seconds / batch,
     "reading": 1e6 * pace.shares["reading"] * pace.seconds / batch,
     "shares": dict(pace.shares),
     "memory": max(most[0], own()) - before,
-}))
+}
+if rank == 0:
+    print(json.dumps(told))
 """
 
 Row = dict[str, object]
 USUAL: Row = {"images": 10_000, "size": 32, "batch": 256, "chunk": None, "views": 2}
+USUAL |= {"processes": 1, "method": "simclr"}
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node")
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[tuple[str, Row]]:
@@ -94,23 +100,32 @@ def rows(arguments: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     for batch in (1024, 4096):
         yield "batch, in chunks", usual | {"batch": batch, "chunk": 256}
     for views in (2, 4, 8, 16):
-        yield "views (emp_ssl)", usual | {"views": views}
+        yield "views", usual | {"views": views, "method": "emp_ssl"}
+    for processes in (1, 2):
+        yield "processes", usual | {"processes": processes}
 
 
-def measure(row: Row, stores: dict[tuple[int, int], Path], arguments: argparse.Namespace) -> Row:
+def measure(
+    row: Row,
+    stores: dict[tuple[int, int], Path],
+    arguments: argparse.Namespace,
+    *,
+    script: Path,
+) -> Row:
     """Return what a training of its own process printed."""
-    many = row["views"] != 2
     asked = row | {
         "store": str(stores[int(row["images"]), int(row["size"])]),
         "encoder": arguments.encoder,
         "stem": arguments.stem,
         "threads": arguments.threads,
         "steps": arguments.steps + 1,
-        "method": "emp_ssl" if many else "simclr",
-        "own": {"patches": row["views"]} if many else {},
+        "own": {"patches": row["views"]} if row["method"] == "emp_ssl" else {},
     }
-    words = [sys.executable, "-c", STEP, json.dumps(asked)]
-    out = subprocess.run(words, check=True, capture_output=True, text=True)
+    launcher = [*TORCHRUN, str(row["processes"])] if row["processes"] != 1 else []
+    words = [sys.executable, *launcher, str(script), json.dumps(asked)]
+    out = subprocess.run(words, capture_output=True, text=True)
+    if out.returncode:
+        raise SystemExit(out.stderr)
     found: Row = json.loads(out.stdout.splitlines()[-1])
     return found
 
@@ -136,20 +151,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="of the first column: images, batch, …")
     arguments = parser.parse_args()
+    if arguments.most < 1_000:
+        parser.error("--most is the images of the largest row; it must be 1,000 at least")
     arguments.sizes = [int(word) for word in arguments.sizes.split(",")]
     plan = [pair for pair in rows(arguments) if pair[0].startswith(arguments.only)]
     found: list[list[Row]] = [[] for _ in plan]
     with tempfile.TemporaryDirectory() as folder:
-        stores = {}
+        script, stores = Path(folder) / "step.py", {}
+        script.write_text(STEP)
         for images, size in {(int(row["images"]), int(row["size"])) for _, row in plan}:
             stores[images, size] = Path(folder) / f"{images}-{size}.u8"
             write_store(stores[images, size], images=images, size=size)
         for _ in range(arguments.rounds):
             for place, (_, row) in enumerate(plan):
-                found[place].append(measure(row, stores, arguments))
+                found[place].append(measure(row, stores, arguments, script=script))
     print(f"{arguments.encoder} ({arguments.stem} stem), {arguments.threads} threads")
     print(
-        f"{'varied':<17}{'images':>10}{'px':>5}{'batch':>7}{'chunk':>7}{'views':>7}"
+        f"{'varied':<17}{'images':>10}{'px':>5}{'batch':>7}{'chunk':>7}{'views':>7}{'processes':>11}"
         f"{'ms/image':>10}  {'range':<16}{'reading us':>11}{'MiB':>8}"
     )
     for (varied, row), results in zip(plan, found, strict=True):
@@ -159,8 +177,8 @@ def main() -> None:
         spread = f"[{min(times):.2f}, {max(times):.2f}]"
         print(
             f"{varied:<17}{row['images']:>10,}{row['size']:>5}{row['batch']:>7}"
-            f"{row['chunk'] or '-':>7}{row['views']:>7}{statistics.median(times):>10.2f}  "
-            f"{spread:<16}{reading:>11.1f}{memory:>8.0f}"
+            f"{row['chunk'] or '-':>7}{row['views']:>7}{row['processes']:>11}"
+            f"{statistics.median(times):>10.2f}  {spread:<16}{reading:>11.1f}{memory:>8.0f}"
         )
 
 

@@ -11,9 +11,9 @@ ours       `selfsight train --preset laptop`, or with `--settings`, a seed each;
            the whole command, report included, the longest of the seeds;
 lightly    its CIFAR-10 benchmark's SimCLR: ResNet-18 with a 3x3 stem, batch 128, SGD 0.06,
            SimCLRTransform of 32 px without blur, two loader workers;
-solo       the settings of solo-learn's SimCLR for CIFAR-10 with lightly's parts, and SGD instead of
-           LARS: batch 256, rate 0.4, temperature 0.2, hidden 2048, output 256, stronger colours,
-           crops from a fifth;
+solo       the settings of solo-learn's SimCLR for CIFAR-10 with lightly's parts: batch 256, LARS
+           (0.02) with rate 0.4, temperature 0.2, hidden 2048, output 256, stronger colours, crops
+           from a fifth;
 patches    `bench/patches.py`: k-means on whitened patches (Coates, Lee, Ng 2011);
 untrained  ours before its first step; pixels: the image itself.
 
@@ -49,7 +49,7 @@ from selfsight.measure import untrained
 CALLED = {
     "ours": "selfsight --preset laptop",
     "lightly": "lightly, SimCLR",
-    "solo": "solo-learn, SimCLR",
+    "solo": "solo-learn's settings",
     "patches": "k-means patches",
     "untrained": "untrained",
     "pixels": "raw pixels",
@@ -67,6 +67,7 @@ from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
 from lightly.transforms import SimCLRTransform
 from lightly.transforms.utils import IMAGENET_NORMALIZE
+from lightly.utils.lars import LARS
 
 recipe, folder, minutes, listed, out = sys.argv[1:6]
 MADE = {
@@ -88,8 +89,14 @@ def main():
     loader = torch.utils.data.DataLoader(
         images, batch_size=MADE["batch"], shuffle=True, drop_last=True, num_workers=2)
     weights = [*net.parameters(), *head.parameters()]
-    optimiser = torch.optim.SGD(
-        weights, lr=MADE["lr"], momentum=0.9, weight_decay=MADE["decay"])
+    usual = dict(lr=MADE["lr"], momentum=0.9, weight_decay=MADE["decay"])
+    if recipe == "lightly":
+        optimiser = torch.optim.SGD(weights, **usual)
+    else:
+        thin = [weight for weight in weights if weight.ndim == 1]  # neither decayed nor scaled
+        groups = [dict(params=[weight for weight in weights if weight.ndim > 1]),
+                  dict(params=thin, weight_decay=0.0)]
+        optimiser = LARS(groups, trust_coefficient=0.02, **usual)
     steps, over = 0, False
     while not over:
         for (a, b), _ in loader:
@@ -97,7 +104,8 @@ def main():
             if share >= 1:
                 over = True
                 break
-            optimiser.param_groups[0]["lr"] = MADE["lr"] * 0.5 * (1 + np.cos(np.pi * share))
+            for group in optimiser.param_groups:
+                group["lr"] = MADE["lr"] * 0.5 * (1 + np.cos(np.pi * share))
             value = loss(head(net(a)), head(net(b)))
             optimiser.zero_grad()
             value.backward()
@@ -211,7 +219,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--labelled", type=int, default=50_000)
     parser.add_argument("--test", type=int, default=10_000)
-    parser.add_argument("--clusters", type=int, default=800)
+    parser.add_argument("--clusters", type=int, default=1600, help="of the k-means patches")
     parser.add_argument("--peer-python", default="", help="a Python that can import lightly")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

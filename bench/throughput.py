@@ -33,8 +33,10 @@ import torch
 
 from selfsight import methods
 from selfsight.allocator import keep_freed_memory
+from selfsight.data.scan import scan
 from selfsight.engine import Engine
 from selfsight.errors import UserError
+from selfsight.method import Situation
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser
 
@@ -78,12 +80,16 @@ if __name__ == "__main__":
 """
 
 
-def bare(name: str, *, encoder: str, stem: str, size: int, batch: int, steps: int) -> float:
-    """Return images/s of the step alone, on views in memory."""
+def bare(
+    name: str, *, encoder: str, stem: str, size: int, batch: int, steps: int, images: int
+) -> float:
+    """Return images/s of the step alone, on views in memory, as it suits so many images."""
     engine = Engine()
     torch.manual_seed(0)
     net = build_encoder(encoder, image_size=size, stem=stem, mean=[0.5] * 3, std=[0.25] * 3)
-    method = methods.find(name)(net)
+    kind = methods.find(name)
+    situation = Situation(images=images, batch=batch, image_size=size)
+    method = kind(net, **{found.setting: found.value for found in kind.suited(situation)})
     optimiser = build_optimiser(method.recipe.optimiser, method.param_groups(), weight_decay=1e-4)
     forward, optimiser = engine.set_up(method, optimiser)
     views = method.views(torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8))
@@ -116,7 +122,9 @@ def ours(
         words += ["--looks", str(arguments.looks)]
         words += ["--stem", arguments.stem] if encoder == arguments.encoder else []
         words += ["--steps", str(arguments.steps), "--threads", str(torch.get_num_threads())]
-        subprocess.run([sys.executable, "-m", "selfsight", *words], check=True, capture_output=True)
+        done = subprocess.run([sys.executable, "-m", "selfsight", *words], capture_output=True)
+        if done.returncode:
+            raise SystemExit(done.stderr.decode())
         lines = [json.loads(line) for line in (run / "records.jsonl").open()]
     steps = [line for line in lines if line["kind"] == "step"]
     counted = steps[5:-1]
@@ -160,7 +168,15 @@ def line(name: str, rates: list[float], *, against: list[float]) -> str:
     )
 
 
-def measure(images: str, cache: str, arguments: argparse.Namespace, method: str, size: int) -> None:
+def measure(
+    images: str,
+    cache: str,
+    arguments: argparse.Namespace,
+    method: str,
+    size: int,
+    *,
+    count: int,
+) -> None:
     """Measure one method at one size, in turn with what it is held against, and print the rows."""
     encoder = fitting(method, arguments.encoder, arguments.stem, size)
     stem = arguments.stem if encoder == arguments.encoder else "auto"
@@ -176,6 +192,7 @@ def measure(images: str, cache: str, arguments: argparse.Namespace, method: str,
                 size=size,
                 batch=batch,
                 steps=arguments.steps // 2,
+                images=count,
             )
         )
         rate, spent = ours(
@@ -224,10 +241,11 @@ def main() -> None:
         + "".join(f"{part:>9}" for part in (*PARTS, "between"))
     )
     chosen = methods.names() if arguments.methods == "all" else arguments.methods.split(",")
+    count = round(0.9 * len(scan(arguments.images).paths))  # a tenth is held out
     with tempfile.TemporaryDirectory() as cache:
         for size in map(int, arguments.sizes.split(",")):
             for method in chosen:
-                measure(arguments.images, cache, arguments, method, size)
+                measure(arguments.images, cache, arguments, method, size, count=count)
 
 
 if __name__ == "__main__":

@@ -212,6 +212,17 @@ def test_of_several_processes_the_first_does_what_one_can(run, monkeypatch) -> N
     assert "simclr" in run("methods")[1]
 
 
+@pytest.mark.parametrize("command", ["bench", "evaluate", "compare", "study", "diagnose"])
+def test_of_several_processes_none_waits_for_those_that_have_gone(
+    run, monkeypatch, command
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert run(command) == (0, "", "")
+    monkeypatch.setenv("RANK", "0")
+    assert_one_line(*run(command), f"{command} works in one process", "without torchrun")
+
+
 def test_a_place_that_is_not_writable_is_one_line(run, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("selfsight.places.os.access", lambda *_: False)
     assert_one_line(*run("train", "digits", "--out", str(tmp_path / "run")), "cannot write to")

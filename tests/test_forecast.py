@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from selfsight.forecast import Forecaster, Pace
+from selfsight.display import Display
+from selfsight.forecast import BeginningForecaster, Forecaster, Pace
 from selfsight.loop import MEASURED, Record
 
 
@@ -42,3 +43,28 @@ def test_the_first_step_is_left_out_of_the_pace() -> None:
     assert pace.seconds == 2.0
     assert list(pace.shares) == ["model", "views", "reading"]
     assert pace.shares["model"] == pytest.approx(0.7)
+
+
+def heard(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> list[str]:
+    """Return what is said of 20 parts that take so long each, and of a phase without parts."""
+    now, lines = [0.0], []
+    monkeypatch.setattr("selfsight.forecast.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Display, "say", lambda _, line: lines.append(line))
+    hears = BeginningForecaster(Display(quiet=True), device=torch.device("cpu"))
+    hears.phase("finding patches", 0, 0)
+    for done in range(0, 21):
+        hears.phase("looking at views", 100 * done, 2000)
+        now[0] += seconds
+    hears.phase("finding the layer", 0, 0)
+    return [line for line in lines if not line.startswith("looking")]  # those are the display's
+
+
+def test_a_long_beginning_is_told_its_time_once(monkeypatch) -> None:
+    told, then = heard(monkeypatch, seconds=5.0)
+    assert "measured on 100 of 2,000 pairs: about 2 min of looking at views to go" in told
+    assert "of memory" in told
+    assert then == "finding the layer"
+
+
+def test_nothing_is_said_of_a_short_beginning(monkeypatch) -> None:
+    assert heard(monkeypatch, seconds=0.1) == []

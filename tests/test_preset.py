@@ -13,11 +13,20 @@ from selfsight.settings import Settings, settings_from
 
 
 def choose(
-    settings: Settings, *, images: int = 50_000, device: str = "cpu"
+    settings: Settings,
+    *,
+    own: dict[str, object] | None = None,
+    images: int = 50_000,
+    device: str = "cpu",
 ) -> tuple[Settings, str]:
     said: list[str] = []
     found = chosen(
-        settings, images=lambda: images, device=device, agreed=lambda own: own, say=said.append
+        settings,
+        own or {},
+        images=lambda: images,
+        device=device,
+        agreed=lambda number: number,
+        say=said.append,
     )
     return found, "\n".join(said)
 
@@ -26,6 +35,7 @@ def test_without_a_preset_nothing_is_changed_counted_or_said() -> None:
     settings = Settings(threads=2)
     found = chosen(
         settings,
+        {},
         images=lambda: pytest.fail("counted"),
         device="cpu",
         agreed=lambda own: own,
@@ -68,7 +78,7 @@ def test_the_presets_own_encoder_may_be_named() -> None:
 def test_auto_asks_all_processes_for_one_answer() -> None:
     settings, said = Settings(preset="auto", minutes=10.0, threads=2), []
     found = chosen(
-        settings, images=lambda: 50_000, device="cpu", agreed=lambda _: 100.0, say=said.append
+        settings, {}, images=lambda: 50_000, device="cpu", agreed=lambda _: 100.0, say=said.append
     )
     assert found.encoder == "auto"
     assert "100" in " ".join(said) or "1e+02" in " ".join(said)
@@ -96,6 +106,34 @@ def test_auto_picks_by_images_size_device_and_budget(
     assert found.encoder == encoder
     assert reason in said
     assert said.startswith(f"preset = {'laptop' if encoder == 'patchnet' else 'none'}: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "own", "name"),
+    [
+        ({"method": "byol", "minutes": 10.0}, {}, "method"),
+        ({"method": "mae", "steps": 50}, {}, "method"),
+        ({"lr": 0.1}, {}, "lr"),
+        ({"chunk": 64, "minutes": 10.0}, {}, "chunk"),
+        ({"minutes": 10.0}, {"temperature": 0.2}, "temperature"),
+    ],
+)
+def test_auto_leaves_steps_to_those_who_ask_for_what_only_steps_use(
+    settings: dict[str, object], own: dict[str, object], name: str
+) -> None:
+    found, said = choose(Settings(preset="auto", threads=2, **settings), own=own)
+    assert found.encoder == "auto"
+    assert said.startswith(f"preset = none: {name} is given")
+
+
+def test_auto_with_a_number_of_steps_takes_their_rate_too() -> None:
+    found, _ = choose(Settings(preset="auto", threads=2, steps=50, lr=0.1))
+    assert found.encoder == "patchnet"
+
+
+def test_large_images_are_told_that_they_are_read_small() -> None:
+    _, said = choose(Settings(preset="laptop", size=224, threads=2))
+    assert "patchnet reads images at 32 px" in said
 
 
 def test_an_unknown_preset_is_refused() -> None:

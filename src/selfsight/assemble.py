@@ -15,7 +15,10 @@ from selfsight.settings import Settings
 
 CHANNELS, FLOAT = 3, 4  # of an image; bytes of a number
 USUAL_ENCODER = "resnet18"
-IN_STEPS = ("method", "optimiser", "lr", "weight_decay", "accumulate", "chunk")  # only matter then
+STEPS_ONLY = (  # settings that nothing without gradient steps looks at
+    *("method", "batch", "accumulate", "chunk", "optimiser", "lr", "weight_decay", "warm_up"),
+    *("on_collapse", "looks", "checkpoint_minutes"),
+)
 SMALLEST_FOR_STANDARD = 32  # px; of smaller images a ResNet's own stem leaves less than one place
 
 
@@ -104,6 +107,12 @@ def suited(
     return own | changed
 
 
+def for_steps(settings: Settings) -> list[str]:
+    """Return the names of the settings that were given and only matter in gradient steps."""
+    default = Settings()
+    return [name for name in STEPS_ONLY if getattr(settings, name) != getattr(default, name)]
+
+
 def demand_steps(settings: Settings, own: Mapping[str, object]) -> None:
     """Raise UserError for no steps with an encoder that learns in steps, or what needs steps.
 
@@ -116,9 +125,7 @@ def demand_steps(settings: Settings, own: Mapping[str, object]) -> None:
             f"steps is 0, and {settings.encoder} learns in steps only; give --steps N, or "
             "--encoder patchnet, which begins without"
         )
-    default = Settings()
-    changed = [name for name in IN_STEPS if getattr(settings, name) != getattr(default, name)]
-    idle = [*changed, *own]
+    idle = [*for_steps(settings), *own]
     if idle:
         raise UserError(
             f"{idle[0]} has no effect without gradient steps (steps = 0, also by --preset laptop): "

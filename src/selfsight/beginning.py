@@ -8,7 +8,7 @@ from torch import Tensor
 
 from selfsight.data.images import ImageSet
 from selfsight.nets.encoder import Encoder
-from selfsight.nets.patchnet import PatchNet, read
+from selfsight.nets.patchnet import LINEAR, READ_AT, PatchNet, read
 from selfsight.views.presets import EachOf, mild, two_views
 
 PATCHES, VIEWS = "finding patches", "looking at views"  # the phases, in turn
@@ -38,6 +38,12 @@ def looked_at(images: int) -> int:
 def whole_images(images: int) -> int:
     """Return in how many of so many images patches and prototypes are found."""
     return -(-min(images, IMAGES) // _every(images))
+
+
+def bytes_of_whole(encoder: Encoder) -> int:
+    """Return what each image takes in which patches and prototypes are found, at most, about."""
+    pixels = encoder.channels * min(READ_AT, encoder.image_size) ** 2
+    return 4 * (2 * pixels + 3 * LINEAR)  # joined from parts; features, joined, their directions
 
 
 def begin(

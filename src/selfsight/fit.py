@@ -22,6 +22,7 @@ from selfsight.display import Display
 from selfsight.ending import interruptible, resumable, unsaved
 from selfsight.engine import Engine
 from selfsight.errors import Interrupted
+from selfsight.forecast import BeginningForecaster
 from selfsight.keeper import Keeper, State, restore
 from selfsight.loop import train
 from selfsight.material import Material, open_material
@@ -48,9 +49,12 @@ def fit(
     """Train and return the finished run. Raises UserError for mistakes, Interrupted for Ctrl-C."""
     settings, engine = equip(settings)
     display = display if engine.first else Display(quiet=True)
+    kind = methods.find(settings.method)
+    own = methods.parse_settings(kind, method_settings)
     if not resume:
         settings = chosen(
             settings,
+            own,
             images=lambda: len(
                 _material(images, out=out, settings=settings, engine=engine, display=display).train
             ),
@@ -58,8 +62,6 @@ def fit(
             agreed=engine.first_says,
             say=display.say,
         )
-    kind = methods.find(settings.method)
-    own = methods.parse_settings(kind, method_settings)
     settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
     if not resume:
         demand_steps(settings, own)
@@ -74,7 +76,7 @@ def fit(
                 encoder.to(engine.device),
                 material.train,
                 seed=settings.seed,
-                progress=display.phase,
+                progress=BeginningForecaster(display, device=engine.device).phase,
             )
         spent = engine.first_says(time.monotonic() - since)
 

@@ -1,14 +1,18 @@
 """What a run will take, from its first steps: time, memory, and what they are spent on."""
 
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selfsight.display import duration
+import torch
+
+from selfsight.display import Display, duration
 from selfsight.loop import MEASURED, Record
 from selfsight.memory import in_words, peak_memory
 
 WORTH_SAYING = 60.0  # seconds that a run must still take
+LISTENED = 3.0  # seconds of a phase after which it is known how fast it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +56,18 @@ class Forecaster:
         """Images: that are trained on. minutes: the budget, if it is one of time."""
         self._processes, self._images, self._minutes = processes, images, minutes
         self._records: list[Record] = []
+        self._said = False
 
     def add(self, record: Record) -> str:
         """Return the line after the step that completes the measurement of a long run, else ""."""
-        if len(self._records) >= MEASURED:
+        if self._said:
             return ""
         self._records.append(record)
         if len(self._records) < MEASURED:
             return ""
         pace = Pace.of(self._records)
         gained = (record.progress - self._records[0].progress) / (MEASURED - 1)
+        self._said, self._records = True, []
         left = (1 - record.progress) / max(gained, 1e-12)  # steps
         if left * pace.seconds < WORTH_SAYING:
             return ""
@@ -79,3 +85,32 @@ class Forecaster:
             f"measured on {MEASURED} steps: {ahead}; "
             f"{in_words(peak_memory(record.watched.device))} of memory; of a step {pace.spent_on}"
         )
+
+
+class BeginningForecaster:
+    """Shows the phases by which an encoder is found, and says once what a long one will take."""
+
+    def __init__(self, display: Display, *, device: torch.device) -> None:
+        self._display, self._device = display, device
+        self._first: tuple[float, int] | None = None  # when, and how many parts there were
+        self._said = False
+
+    def phase(self, name: str, done: int, total: int) -> None:
+        """Note that `done` of `total` parts of a phase are finished; a total of 0 is unknown."""
+        self._display.phase(name, done, total)
+        now = time.monotonic()
+        if not total:
+            if self._said:  # plain lines say nothing of a phase of unknown length
+                self._display.say(name)
+            return
+        self._first = self._first or (now, done)
+        took, counted = now - self._first[0], done - self._first[1]
+        if self._said or not counted or took < LISTENED:
+            return
+        left = took / counted * (total - done)
+        if left >= WORTH_SAYING:
+            self._said = True
+            self._display.say(
+                f"measured on {counted:,} of {total:,} pairs: about {duration(left)} of {name} "
+                f"to go, most of what is done; {in_words(peak_memory(self._device))} of memory"
+            )

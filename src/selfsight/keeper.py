@@ -197,8 +197,14 @@ def restore(run: Run, method: Method, optimiser: Optimizer, images: ImageSet) ->
             f"the images in {run.images} are not those that the run in {run.path} began with; "
             "restore them, or start a new run with another --out"
         )
-    method.load_state_dict(saved["method"])
-    optimiser.load_state_dict(saved["optimiser"])
+    try:
+        method.load_state_dict(saved["method"])
+        optimiser.load_state_dict(saved["optimiser"])
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"the checkpoint in {run.path} does not fit the network of these settings: another "
+            "version of selfsight has written it; resume with that one, or start a new run"
+        ) from error
     return State(**saved["state"])
 
 

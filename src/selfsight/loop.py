@@ -113,7 +113,7 @@ def train(
             images=images,
             seconds=time.perf_counter() - began,
             logs=logs,
-            watched=outcome.watched.detach(),
+            watched=outcome.watched.detach().clone(),  # else all it was cut from is kept
             spent=watch.spent,
         )
         if not math.isfinite(loss):

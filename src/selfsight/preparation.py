@@ -86,7 +86,8 @@ def settled(
     if settings.steps == 0:
         say = _nothing  # of a batch and a method that are not used
     settings = fitted_batch(settings, images=images, say=say)
-    demand_memory(settings, installed=installed_memory(engine.device))
+    if settings.steps != 0:
+        demand_memory(settings, installed=installed_memory(engine.device))
     demand_chunk(kind, settings)  # again: the batch may have shrunk
     if not resume:
         own = suited(kind, own, settings=settings, images=images, say=say)

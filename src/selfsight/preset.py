@@ -5,9 +5,10 @@ stays as it is, but for a time that is not needed. The settings that a run saves
 chosen, so it repeats like any other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from selfsight.assemble import for_steps
 from selfsight.settings import Settings
 
 MINUTES = 10.0  # that `auto` reckons with where no budget is given
@@ -19,6 +20,7 @@ SPEED = 120.0  # images a second that a thread trains at 32 px with the default 
 
 def chosen(
     settings: Settings,
+    own: Mapping[str, object],
     *,
     images: Callable[[], int],
     device: str,
@@ -27,13 +29,13 @@ def chosen(
 ) -> Settings:
     """Return the settings with those of their preset, each said aloud with the reason.
 
-    images: counts those that are trained on; asked by `auto` only. device: "cpu" or an
-    accelerator's name. agreed: makes of each process's number one for all. The threads must be
-    known.
+    own: the method's settings that were given. images: counts those that are trained on; asked by
+    `auto` only. device: "cpu" or an accelerator's name. agreed: makes of each process's number one
+    for all. The threads must be known.
     """
     preset: str = settings.preset
     if preset == "auto":
-        preset, reason = _fitting(settings, images=images, device=device, agreed=agreed)
+        preset, reason = _fitting(settings, own, images=images, device=device, agreed=agreed)
         say(f"preset = {preset}: {reason}")
     return _with_laptop(settings, say=say) if preset == "laptop" else settings
 
@@ -60,6 +62,11 @@ def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
         "encoder = patchnet: k-means patches and a linear layer in closed form; in minutes of a "
         "processor, networks that learn all layers stay far below it (docs/benchmarks.md)"
     )
+    if settings.size > LARGEST:
+        say(
+            f"patchnet reads images at 32 px: it takes longer with size = {settings.size} and "
+            "hardly sees more"
+        )
     settings = replace(settings, encoder="patchnet")
     if settings.epochs is None and settings.steps is None:
         instead = f" instead of minutes = {settings.minutes:g}" if settings.minutes else ""
@@ -73,6 +80,7 @@ def _with_laptop(settings: Settings, *, say: Callable[[str], None]) -> Settings:
 
 def _fitting(
     settings: Settings,
+    own: Mapping[str, object],
     *,
     images: Callable[[], int],
     device: str,
@@ -81,6 +89,9 @@ def _fitting(
     """Return the preset for a situation, or "none", and why."""
     if settings.encoder != "auto":
         return "none", f"the encoder is given, {settings.encoder}"
+    taught = [*for_steps(settings), *own]
+    if taught and (settings.epochs is settings.steps is None or taught[0] == "method" or own):
+        return "none", f"{taught[0]} is given, which a network that learns in steps uses"
     if device != "cpu":
         return "none", f"the defaults, because nothing else was measured on {device}"
     if settings.size > LARGEST:

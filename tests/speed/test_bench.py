@@ -21,6 +21,7 @@ FOUND = Bench(
     threads=2,
     cores=2,
     images=1000,
+    files=2000,
     batch=100,
     seconds=0.5,
     shares={"model": 0.8, "views": 0.15, "reading": 0.03, "update": 0.015, "other": 0.005},
@@ -69,10 +70,10 @@ def test_what_takes_longest_bounds_the_run(bench: Bench, bound: str, advice: str
 
 
 def test_times_follow_from_rates() -> None:
-    assert FOUND.preparing == 10.0  # 1,000 images at 100 images/s
+    assert FOUND.preparing == 20.0  # 2,000 files at 100 images/s: held-out ones are decoded too
     assert FOUND.training == 500.0
     text = "\n".join(FOUND.lines())
-    assert "decoding 1,000 images takes about 10 s" in text
+    assert "decoding 2,000 images takes about 20 s" in text
     assert "training takes about 8 min: 1,000 steps, 100 passes over 1,000 images" in text
     assert "memory: 1.0 GiB at most; 4.0 GiB are free" in text
     assert [line.split()[1] for line in FOUND.lines() if line.startswith("model")] == ["250"]

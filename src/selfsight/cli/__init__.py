@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "Write the encoder in another tool's format and check it there.",
     "methods": "List the methods, or say everything about one.",
 }
+ALONE = ("bench", "evaluate", "compare", "study", "diagnose")  # they would wait for the others
 
 
 def main(words: list[str]) -> int:
@@ -36,6 +37,9 @@ def main(words: list[str]) -> int:
     try:
         if not words or words in (["--help"], ["-h"]):
             sys.stdout.write(overview())
+        elif words[0] in ALONE and _launched():
+            if _first_process():
+                raise UserError(f"{words[0]} works in one process; start it without torchrun")
         elif words[0] == "train" or _first_process():  # only training knows several processes
             run(words)
     except UserError as error:
@@ -84,6 +88,10 @@ def application(command: str) -> "App":
     for name in [command] if command in COMMANDS else COMMANDS:
         import_module(f"selfsight.cli.{name}")
     return app
+
+
+def _launched() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def _first_process() -> bool:

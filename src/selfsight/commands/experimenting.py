@@ -69,8 +69,8 @@ def shared_settings(settings: Settings, *, out: Path) -> Settings:
         raise UserError(f"seed is {settings.seed}; an experiment takes --seeds N: 0 to N - 1")
     if settings.preset != "none":
         raise UserError(
-            f"preset is {settings.preset}; an experiment takes the settings themselves (laptop is "
-            "encoder = patchnet, steps = 0)"
+            f"preset is {settings.preset}; an experiment takes the settings themselves, and runs "
+            "with steps (laptop has none: train it, then evaluate it beside the others)"
         )
     beside = str(out.absolute().parent / ".selfsight-cache")
     return placed(replace(settings, cache=beside) if settings.cache == "auto" else settings)

@@ -75,7 +75,9 @@ def load_encoder(path: str | Path) -> Encoder:
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as fault:
-        raise _broken(Path(path), "its weights do not fit its description") from fault
+        raise _broken(
+            Path(path), "its weights do not fit its description, or another version wrote it"
+        ) from fault
     encoder.notes = description["notes"]
     return encoder
 

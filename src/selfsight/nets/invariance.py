@@ -12,6 +12,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 RIDGE = 0.03  # added to the differing variance of features of deviation 1
+ROUNDED = 1e-6  # of a squared mean: as much variance comes from rounding float32
 
 
 class Moments:
@@ -36,7 +37,7 @@ class Moments:
         """Return the means of the features, and one over their deviations (0 for constants)."""
         mean = self.total / self.pairs
         variance = (self.differing + self.shared).diagonal() / self.pairs - mean.square()
-        constant = variance <= 1e-12 * mean.square()
+        constant = variance <= ROUNDED * mean.square()
         return mean, torch.where(constant, 0, variance.clamp(min=1e-30).rsqrt())
 
     def directions(self, count: int) -> Float64[Tensor, "dim count"]:

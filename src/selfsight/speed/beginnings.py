@@ -4,7 +4,16 @@ import time
 
 import numpy as np
 
-from selfsight.beginning import LAYER, PATCHES, PROTOTYPES, VIEWS, begin, looked_at, whole_images
+from selfsight.beginning import (
+    LAYER,
+    PATCHES,
+    PROTOTYPES,
+    VIEWS,
+    begin,
+    bytes_of_whole,
+    looked_at,
+    whole_images,
+)
 from selfsight.data.images import ImageSet
 from selfsight.forecast import Pace
 from selfsight.memory import peak_memory
@@ -20,7 +29,7 @@ def time_beginning(encoder: Encoder, pixels: ImageSet, *, images: int, seed: int
     The pace is that of the whole: its images are the pairs of views that are looked at. Patches are
     found in as many places of few images as of many, and the layer is one equation; looking at
     pairs takes longer the more there are, and finding prototypes the more images. The memory is
-    that of the few.
+    that of the few, and what more whole images and their features take.
     """
     measured = pixels.part(np.arange(min(MEASURED, len(pixels))))
     since: dict[str, float] = {}
@@ -37,4 +46,6 @@ def time_beginning(encoder: Encoder, pixels: ImageSet, *, images: int, seed: int
     whole = float(sum(parts.values()))
     shares = {part: float(seconds) / whole for part, seconds in parts.items()}
     pace = Pace(whole, looked_at(images), shares)
-    return Steps(pace, len(measured), peak_memory(encoder.mean.device))
+    more = max(0, whole_images(images) - len(measured))
+    memory = peak_memory(encoder.mean.device) + more * bytes_of_whole(encoder)
+    return Steps(pace, len(measured), memory)

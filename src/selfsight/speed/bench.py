@@ -33,12 +33,12 @@ class Once:
 class Bench:
     """What `selfsight bench` found for a planned run; `lines()` says it, `to_json()` holds it.
 
-    images: that would be trained on. batch: images a step, accumulated ones too. seconds: of a
-    step. shares: of a step's time, by part. steps, passes: of the planned run, over its images.
-    Without steps, the encoder is found by a `batch` of all pairs that are looked at. beginning:
-    seconds before the first step that the encoder takes to find what it begins with.
-    memory, free, store: bytes taken at most, still free (None: unknown), of the decoded images.
-    cores: that this process may use.
+    images: that would be trained on; files: that would be decoded, held-out ones too. batch: images
+    a step, accumulated ones too. seconds: of a step. shares: of a step's time, by part. steps,
+    passes: of the planned run, over its images. Without steps, the encoder is found by a `batch` of
+    all pairs that are looked at. beginning: seconds before the first step that the encoder takes to
+    find what it begins with. memory, free, store: bytes taken at most, still free (None: unknown),
+    of the decoded images. cores: that this process may use.
     """
 
     plan: str
@@ -47,6 +47,7 @@ class Bench:
     threads: int
     cores: int
     images: int
+    files: int
     batch: int
     seconds: float
     shares: Mapping[str, float]
@@ -62,7 +63,7 @@ class Bench:
     def preparing(self) -> float:
         """Return the seconds that decoding takes, once."""
         once = self.once
-        return 0.0 if once is None else self.images / min(once.reading, once.decoding)
+        return 0.0 if once is None else self.files / min(once.reading, once.decoding)
 
     @property
     def training(self) -> float:
@@ -131,7 +132,7 @@ class Bench:
             rows.append(f"{part:<{width}}{rate / share:>12,.0f}{share:>11.1%}  {what}".rstrip())
         rows += [f"{'whole':<{width}}{rate:>12,.0f}", ""]
         if self.once is not None:
-            rows.append(f"decoding {self.images:,} images takes about {duration(self.preparing)}")
+            rows.append(f"decoding {self.files:,} images takes about {duration(self.preparing)}")
         if self.beginning:
             rows.append(f"what the encoder begins with takes about {duration(self.beginning)} more")
         if self.steps:

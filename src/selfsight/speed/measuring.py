@@ -43,15 +43,16 @@ def measure_plan(
     cache: where named sets are stored.
     """
     settings, engine = equip(settings)
+    kind = methods.find(settings.method)
+    own = methods.parse_settings(kind, dict(method_settings))
     settings = chosen(
         settings,
+        own,
         images=lambda: _trained_on(_count(images, settings, cache, display), settings),
         device=engine.device.type,
         agreed=engine.first_says,
         say=display.say,
     )
-    kind = methods.find(settings.method)
-    own = methods.parse_settings(kind, dict(method_settings))
     settings = drafted(kind, own, settings=settings, engine=engine, say=display.say)
     demand_steps(settings, own)
     with _sample(
@@ -88,7 +89,10 @@ def measure_plan(
                 engine=engine,
                 seconds=(1 - FOR_FILES) * seconds,
             )
-        store = whole * math.prod(sample.pixels.shape[1:])
+        files = whole
+        if once is not None and held_out_share(settings.held_out) is None:
+            files += _count(settings.held_out, settings, cache, display)
+        store = files * math.prod(sample.pixels.shape[1:])
     display.end()
     return _bench(
         settings,
@@ -96,6 +100,7 @@ def measure_plan(
         steps,
         beginning=beginning,
         images=count,
+        files=files,
         store=store,
         free=free,
         once=once,
@@ -148,6 +153,7 @@ def _bench(
     *,
     beginning: float,
     images: int,
+    files: int,
     store: int,
     free: int | None,
     once: Once | None,
@@ -174,6 +180,7 @@ def _bench(
         threads=settings.threads,
         cores=cores(),
         images=images,
+        files=files,
         batch=batch,
         seconds=pace.seconds,
         shares={**pace.shares, OTHER: max(0.0, 1 - sum(pace.shares.values()))},

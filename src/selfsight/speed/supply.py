@@ -20,7 +20,8 @@ from selfsight.data.store import SAMPLED, allocate, stored_side
 from selfsight.data.workers import Workers, cores
 from selfsight.errors import UserError
 
-TRIED = 64  # files a process, to find how many fit into the time
+SHARE = 64  # files a process, at least: fewer do not repay starting it
+TRIED = 8  # files a process, to find how many fit into the time
 MOST = 20_000  # files
 
 
@@ -56,7 +57,7 @@ def supply(found: Scan, *, size: int, seconds: float) -> Iterator[Supply]:
     reading, file = _read(found.root, paths, seconds=seconds / 3)
     with TemporaryDirectory(prefix="selfsight-bench-") as place:
         folder = Path(place)
-        processes = min(cores(), max(1, len(paths) // TRIED))
+        processes = min(cores(), max(1, len(paths) // SHARE))
         with Workers(processes, folder=folder) as workers:
             sides = workers.decode(
                 paths[:SAMPLED],  # which also starts the processes: that is not timed
@@ -67,10 +68,12 @@ def supply(found: Scan, *, size: int, seconds: float) -> Iterator[Supply]:
             ).sides
             side = stored_side(sides, size)
             tried = paths[: TRIED * processes]
-            rate, _ = _decode(workers, found.root, tried, side=side, store=folder / "tried.u8")
-            sample = paths[: max(len(tried), int(rate * seconds / 2))]
-            store = folder / "pixels.u8"
-            decoding, failed = _decode(workers, found.root, sample, side=side, store=store)
+            store = folder / "tried.u8"
+            decoding, failed = _decode(workers, found.root, tried, side=side, store=store)
+            sample = paths[: max(len(tried), int(decoding * seconds / 2))]
+            if len(sample) > len(tried):
+                store = folder / "pixels.u8"
+                decoding, failed = _decode(workers, found.root, sample, side=side, store=store)
         if failed == len(sample):
             raise UserError(
                 f"none of {failed} image files under {found.root!r} can be read, such as "
