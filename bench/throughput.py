@@ -42,6 +42,9 @@ from selfsight.optim import build_optimiser
 
 PARTS = ("model", "update", "views", "reading")  # of a step, as the records name them
 
+# `selfsight train` without the map at its end, which takes longer than these few steps.
+TRAIN = "import sys; sys.modules['pacmap'] = None; from selfsight.__main__ import main; main()"
+
 LIGHTLY = r"""
 import sys, time, torch
 from torch import nn
@@ -122,7 +125,7 @@ def ours(
         words += ["--looks", str(arguments.looks)]
         words += ["--stem", arguments.stem] if encoder == arguments.encoder else []
         words += ["--steps", str(arguments.steps), "--threads", str(torch.get_num_threads())]
-        done = subprocess.run([sys.executable, "-m", "selfsight", *words], capture_output=True)
+        done = subprocess.run([sys.executable, "-c", TRAIN, *words], capture_output=True)
         if done.returncode:
             raise SystemExit(done.stderr.decode())
         lines = [json.loads(line) for line in (run / "records.jsonl").open()]
@@ -241,7 +244,8 @@ def main() -> None:
         + "".join(f"{part:>9}" for part in (*PARTS, "between"))
     )
     chosen = methods.names() if arguments.methods == "all" else arguments.methods.split(",")
-    count = round(0.9 * len(scan(arguments.images).paths))  # a tenth is held out
+    found = scan(arguments.images, progress=lambda *_: None)
+    count = round(0.9 * len(found.paths))  # a tenth is held out
     with tempfile.TemporaryDirectory() as cache:
         for size in map(int, arguments.sizes.split(",")):
             for method in chosen:
