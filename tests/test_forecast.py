@@ -61,7 +61,7 @@ def heard(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> list[str]:
 
 def test_a_long_beginning_is_told_its_time_once(monkeypatch) -> None:
     told, then = heard(monkeypatch, seconds=5.0)
-    assert "measured on 100 of 2,000 pairs: about 2 min of looking at views to go" in told
+    assert "measured on 100 of 2,000 pairs: looking at views takes about 2 min more" in told
     assert "of memory" in told
     assert then == "finding the layer"
 

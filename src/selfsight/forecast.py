@@ -111,6 +111,7 @@ class BeginningForecaster:
         if left >= WORTH_SAYING:
             self._said = True
             self._display.say(
-                f"measured on {counted:,} of {total:,} pairs: about {duration(left)} of {name} "
-                f"to go, most of what is done; {in_words(peak_memory(self._device))} of memory"
+                f"measured on {counted:,} of {total:,} pairs: {name} takes about {duration(left)} "
+                "more, and is most of finding the encoder; "
+                f"{in_words(peak_memory(self._device))} of memory"
             )
