@@ -77,8 +77,8 @@ def measure(task: tuple[str, int], *, out: Path, minutes: float, labelled: int) 
     name, seed = task
     keep_freed_memory()
     given = {"minutes": minutes} | dict(ARMS[name])
-    for constant, place in PLACES.items():
-        setattr(place, constant, given.pop(constant, getattr(place, constant)))
+    for constant, module in PLACES.items():
+        setattr(module, constant, given.pop(constant, getattr(module, constant)))
     dim = patchnet.LINEAR + patchnet.PROTOTYPES
     patchnet.PatchNet.num_features = patchnet.PatchNet.head_hidden_size = dim
     place = out / f"{name}-{seed}"

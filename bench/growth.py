@@ -1,6 +1,6 @@
 """How time an image and memory grow with images, size, batch, chunks, views and processes.
 
-    python bench/growth.py                       # up to 1,000,000 rows: 3 GB of disk, some hours
+    python bench/growth.py                       # up to 1,000,000 rows: 3 GB of disk
     python bench/growth.py --most 10000 --steps 4 --encoder convnet
 
 Each row is a training of its own process on made-up images in a memory-mapped store, by the loop of

@@ -115,6 +115,8 @@ def test_no_advice_to_train_longer_where_nothing_is_trained() -> None:
         ({"method": "vicreg"}, {}, "method"),
         ({"lr": 0.1}, {}, "lr"),
         ({"accumulate": 2}, {}, "accumulate"),
+        ({"batch": 64}, {}, "batch"),
+        ({"looks": 3}, {}, "looks"),
         ({}, {"hidden": 64}, "hidden"),
     ],
 )

@@ -89,9 +89,11 @@ def _fitting(
     """Return the preset for a situation, or "none", and why."""
     if settings.encoder != "auto":
         return "none", f"the encoder is given, {settings.encoder}"
-    taught = [*for_steps(settings), *own]
-    if taught and (settings.epochs is settings.steps is None or taught[0] == "method" or own):
-        return "none", f"{taught[0]} is given, which a network that learns in steps uses"
+    taught = for_steps(settings)
+    if settings.epochs is not None or settings.steps is not None:
+        taught = [name for name in taught if name == "method"]  # the others serve patchnet's steps
+    if idle := [*taught, *own]:
+        return "none", f"{idle[0]} is given, which a network that learns in steps uses"
     if device != "cpu":
         return "none", f"the defaults, because nothing else was measured on {device}"
     if settings.size > LARGEST:

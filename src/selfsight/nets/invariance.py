@@ -12,7 +12,6 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 RIDGE = 0.03  # added to the differing variance of features of deviation 1
-ROUNDED = 1e-6  # of a squared mean: as much variance comes from rounding float32
 
 
 class Moments:
@@ -22,12 +21,15 @@ class Moments:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(*shape, dtype=torch.float64, device=device)
 
-        self.pairs, self.total = 0, zeros(dim)
+        self.pairs, self.origin, self.total = 0, zeros(dim), zeros(dim)
         self.differing, self.shared = zeros(dim, dim), zeros(dim, dim)
 
     def add(self, first: Float[Tensor, "pairs dim"], second: Float[Tensor, "pairs dim"]) -> None:
         """Count some more pairs."""
-        difference, mean = (first - second) / 2, (first + second) / 2
+        if self.pairs == 0:  # sums are taken about here, or rounding passes for variance
+            self.origin = first.mean(0).double()
+        difference = (first - second) / 2
+        mean = (first + second) / 2 - self.origin.to(first.dtype)
         self.pairs += len(first)
         self.total += mean.sum(0)
         self.differing += difference.T @ difference
@@ -35,9 +37,10 @@ class Moments:
 
     def scaling(self) -> tuple[Float64[Tensor, "dim"], Float64[Tensor, "dim"]]:
         """Return the means of the features, and one over their deviations (0 for constants)."""
-        mean = self.total / self.pairs
-        variance = (self.differing + self.shared).diagonal() / self.pairs - mean.square()
-        constant = variance <= ROUNDED * mean.square()
+        beyond = self.total / self.pairs
+        variance = (self.differing + self.shared).diagonal() / self.pairs - beyond.square()
+        mean = self.origin + beyond
+        constant = variance <= 1e-12 * mean.square()
         return mean, torch.where(constant, 0, variance.clamp(min=1e-30).rsqrt())
 
     def directions(self, count: int) -> Float64[Tensor, "dim count"]:
@@ -46,11 +49,12 @@ class Moments:
         Each is scaled so that views differ by a variance of 1 (with the ridge), then weighted by
         the share of what it says that the views agree on, ratio / (ratio + 1).
         """
-        mean, scale = self.scaling()
+        _, scale = self.scaling()
+        beyond = self.total / self.pairs
         spread = scale[:, None] * scale
         differing = 2 * self.differing / self.pairs * spread
-        shared = (self.shared / self.pairs - mean[:, None] * mean) * spread - differing / 2
-        factor = torch.linalg.cholesky(differing + RIDGE * torch.eye(len(mean)).to(differing))
+        shared = (self.shared / self.pairs - beyond[:, None] * beyond) * spread - differing / 2
+        factor = torch.linalg.cholesky(differing + RIDGE * torch.eye(len(scale)).to(differing))
         half = torch.linalg.solve_triangular(factor, shared, upper=False)
         both = torch.linalg.solve_triangular(factor, half.T, upper=False)
         ratios, vectors = torch.linalg.eigh((both + both.T) / 2)
