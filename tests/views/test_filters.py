@@ -4,8 +4,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as reference
 
-from selfsight.views.filters import blur_kernel, blur_matrices, gaussian_blur, solarise
-from selfsight.views.geometry import resample
+from selfsight.views.filters import blur_kernel, gaussian_blur, solarise
 
 
 @pytest.mark.parametrize("kernel", [3, 7, 11])
@@ -29,17 +28,6 @@ def test_blur_keeps_a_flat_image() -> None:
     flat = torch.full((3, 3, 20, 20), 0.3)
     blurred = gaussian_blur(flat, torch.tensor([0.1, 1.0, 5.0]), kernel=9)
     torch.testing.assert_close(blurred, flat)
-
-
-def test_blur_multiplied_into_a_resizing_is_blur_after_it() -> None:
-    torch.manual_seed(1)
-    images, sigma = torch.rand(2, 3, 20, 24), torch.tensor([0.5, 1.5])
-    rows, columns = torch.rand(2, 16, 20) / 20, torch.rand(2, 16, 24) / 24
-    blurring = blur_matrices(sigma, size=16, kernel=5)
-    torch.testing.assert_close(
-        resample(images, blurring @ rows, blurring @ columns),
-        gaussian_blur(resample(images, rows, columns), sigma, kernel=5),
-    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as reference
 
-from selfsight.views.geometry import Boxes, random_boxes, resized_crop, rotate90
+from selfsight.views.geometry import Boxes, can_shrink, random_boxes, resized_crop, rotate90
 
 
 def boxes_of(*corners: tuple[int, int, int, int]) -> Boxes:
@@ -52,6 +52,76 @@ def test_enlarging_needs_no_antialiasing() -> None:
     )[0]
     theirs = reference.resized_crop(image, 4, 6, 9, 12, size=[32, 32], antialias=False)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+def random_crops(images: Tensor, *, size: int, boxes: int, antialias: bool) -> Tensor:
+    torch.manual_seed(0)
+    drawn = random_boxes(images, area=(0.05, 1.0), aspect=(0.5, 2.0), boxes=boxes)
+    mirrored, overturned = torch.rand(2, len(drawn.top)) < 0.5
+    return resized_crop(
+        images, drawn, size=size, mirrored=mirrored, overturned=overturned, antialias=antialias
+    )
+
+
+@pytest.mark.parametrize("boxes", [1, 3])
+@pytest.mark.parametrize("shape", [(32, 32), (20, 31)])
+def test_reading_four_pixels_is_antialiased_where_nothing_shrinks(
+    shape: tuple[int, int], boxes: int
+) -> None:
+    images = torch.rand(40, 3, *shape)
+    plain, fast = (
+        random_crops(images, size=32, boxes=boxes, antialias=antialias)
+        for antialias in (True, False)
+    )
+    torch.testing.assert_close(fast, plain, atol=1e-5, rtol=0)
+
+
+def test_a_box_of_the_views_size_is_cut_out_as_it_is() -> None:
+    image = torch.rand(1, 3, 24, 24)
+    crop = resized_crop(
+        image, boxes_of((5, 7, 12, 12)), size=12, mirrored=no(1), overturned=no(1), antialias=False
+    )
+    torch.testing.assert_close(crop, image[:, :, 5:17, 7:19], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_the_boxes_of_an_image_show_that_image(antialias: bool) -> None:
+    values = torch.linspace(0, 1, 7)
+    images = values[:, None, None, None].expand(-1, 3, 16, 20)
+    crops = random_crops(images, size=20, boxes=3, antialias=antialias)
+    torch.testing.assert_close(
+        crops, values.repeat(3)[:, None, None, None].expand(-1, 3, 20, 20), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("area", "size", "expected"),
+    [
+        ((0.08, 1.0), 32, False),  # SimCLR's view is as large as the image
+        ((0.08, 1.0), 31, True),
+        ((0.25, 0.25), 16, False),  # EMP-SSL's patch keeps its resolution
+        ((0.25, 0.26), 16, True),
+        ((0.05, 0.4), 16, True),  # a small view of DINO
+        ((0.05, 0.1), 16, False),
+    ],
+)
+def test_whether_a_box_may_shrink_is_known_beforehand(
+    area: tuple[float, float], size: int, expected: bool
+) -> None:
+    aspect = (1.0, 1.0) if area[0] == 0.25 else (0.75, 1.25)
+    assert can_shrink(height=32, width=32, area=area, aspect=aspect, size=size) == expected
+
+
+@pytest.mark.parametrize("aspect", [(0.2, 0.3), (0.75, 4 / 3), (3.0, 5.0)])
+def test_no_box_is_larger_than_a_view_that_does_not_shrink(aspect: tuple[float, float]) -> None:
+    torch.manual_seed(0)
+    for height, width in ((32, 32), (17, 40)):
+        for area in ((0.3, 1.0), (0.1, 0.3), (0.01, 0.05)):
+            boxes = random_boxes(torch.zeros(3000, 1, height, width), area=area, aspect=aspect)
+            largest = int(torch.stack((boxes.height, boxes.width)).max())
+            given = {"height": height, "width": width, "area": area, "aspect": aspect}
+            assert can_shrink(**given, size=largest - 1)
+            assert not can_shrink(**given, size=max(height, width))
 
 
 def test_every_sample_has_its_own_box_and_flips() -> None:

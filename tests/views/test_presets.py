@@ -112,6 +112,12 @@ def test_an_augmentation_that_does_nothing_returns_the_image() -> None:
     torch.testing.assert_close(WHOLE(images), unit_range(images), atol=1e-6, rtol=0)
 
 
+def test_an_augmentation_that_shrinks_is_antialiased() -> None:
+    images = noise(4, 3, 32, 32)
+    shrunk = reference.functional.resize(unit_range(images), [8, 8], antialias=True)
+    torch.testing.assert_close(replace(WHOLE, size=8)(images), shrunk, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("changes", "changed"),
     [
@@ -192,6 +198,24 @@ def test_each_of_gives_its_views_in_order() -> None:
     assert len(one_view(light(8))(images)) == 1
     first, second = two_views(light(8))(images)
     assert not torch.equal(first, second)
+
+
+@each_augmentation
+def test_views_made_together_are_as_many_made_one_by_one(augmentation: Augmentation) -> None:
+    torch.manual_seed(9)
+    images = torch.nn.functional.interpolate(torch.rand(300, 3, 4, 4), 32, mode="bilinear")
+    together = augmentation.several(images, views=3)
+    assert [len(view) for view in together] == [300] * 3
+    assert all(view.is_contiguous() for view in together)
+    alone = augmentation(images)
+    for statistic in (
+        lambda view: view.mean((1, 2, 3)),
+        lambda view: (view.mean((1, 2, 3)) - images.mean((1, 2, 3))).abs(),  # of their own image
+        lambda view: view.diff(dim=3).abs().mean((1, 2, 3)),
+    ):
+        for view in together:
+            assert ks_2samp(statistic(view).numpy(), statistic(alone).numpy()).pvalue > 0.001
+    assert not torch.equal(together[0], together[1])
 
 
 def test_multi_crop_cuts_large_views_then_small_ones() -> None:

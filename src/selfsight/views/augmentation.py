@@ -13,12 +13,13 @@ from torch import Tensor
 
 from selfsight.errors import UserError
 from selfsight.views.colour import adjust_tone, random_factors, recolour
-from selfsight.views.filters import blur_kernel, blur_matrices, solarise
-from selfsight.views.geometry import random_boxes, resample, resizing_matrices
+from selfsight.views.filters import blur_kernel, gaussian_blur, solarise
+from selfsight.views.geometry import can_shrink, random_boxes, resized_crop
 
 Images: TypeAlias = (
     UInt8[Tensor, "batch channels height width"] | Float[Tensor, "batch channels height width"]
 )
+Views: TypeAlias = list[Float[Tensor, "batch channels _h _w"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +73,43 @@ class Augmentation:
         Raises UserError for images without three channels when there are hues to change; then only
         brightness and contrast can be jittered.
         """
+        return self.several(images, views=1)[0]
+
+    def several(self, images: Images, *, views: int) -> Views:
+        """Return so many independent views of each image, drawn and made together."""
         # pixels are data: a training loop's half precision would round them to 8 bits or fewer
         with torch.autocast(images.device.type, enabled=False):
-            return self._view(unit_range(images))
+            return list(self._views(unit_range(images), views).chunk(views))
 
-    def _view(
-        self, images: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch channels _size _size"]:
+    def _views(
+        self, images: Float[Tensor, "batch channels height width"], views: int
+    ) -> Float[Tensor, "views_batch channels _size _size"]:
         height, width = images.shape[2:]
-        boxes = random_boxes(images, area=self.area, aspect=self.aspect)
-        rows = resizing_matrices(
-            boxes.top,
-            boxes.height,
-            source=height,
-            target=self.size,
-            mirrored=_chosen(images, self.vertical_flip),
+        boxes = random_boxes(images, area=self.area, aspect=self.aspect, boxes=views)
+        crops = resized_crop(
+            images,
+            boxes,
+            size=self.size,
+            mirrored=_chosen(boxes.top, self.flip),
+            overturned=_chosen(boxes.top, self.vertical_flip),
+            antialias=can_shrink(
+                height=height, width=width, area=self.area, aspect=self.aspect, size=self.size
+            ),
         )
-        columns = resizing_matrices(
-            boxes.left,
-            boxes.width,
-            source=width,
-            target=self.size,
-            mirrored=_chosen(images, self.flip),
-        )
-        if self.blur > 0:
-            low, high = self.sigma
-            sigma = low + (high - low) * torch.rand(len(images), device=images.device)
-            sigma = sigma * _chosen(images, self.blur)
-            blurring = blur_matrices(sigma, size=self.size, kernel=blur_kernel(self.size))
-            rows, columns = blurring @ rows, blurring @ columns
-        views = self._recoloured(resample(images, rows, columns)).clamp_(0, 1)
-        if self.solarise > 0:
-            views = solarise(views, _chosen(images, self.solarise))
-        return views
+        crops = self._recoloured(self._blurred(crops)).clamp_(0, 1)
+        return solarise(crops, _chosen(crops, self.solarise)) if self.solarise > 0 else crops
+
+    def _blurred(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        if self.blur == 0:
+            return images
+        low, high = self.sigma
+        sigma = low + (high - low) * torch.rand(len(images), device=images.device)
+        some = _chosen(images, self.blur).nonzero()[:, 0]
+        if len(some) > 0:
+            images[some] = gaussian_blur(images[some], sigma[some], kernel=blur_kernel(self.size))
+        return images
 
     def _recoloured(
         self, images: Float[Tensor, "batch channels height width"]
@@ -139,6 +144,6 @@ def unit_range(images: Images) -> Float[Tensor, "batch channels height width"]:
     return images.float()
 
 
-def _chosen(images: Tensor, probability: float) -> Bool[Tensor, "batch"]:
+def _chosen(like: Tensor, probability: float) -> Bool[Tensor, "batch"]:
     """Draw which samples an operation of this probability is applied to."""
-    return torch.rand(len(images), device=images.device) < probability
+    return torch.rand(len(like), device=like.device) < probability

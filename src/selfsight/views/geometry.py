@@ -1,9 +1,10 @@
 """Crops, flips and quarter turns of a batch, with a separate box for every sample.
 
 Resizing a box is linear and separable, so that one view is rows @ image @ columns with two small
-matrices per sample. A flip mirrors a matrix, a blur multiplies it, and the pixels are read once.
-The weights are those of a triangle that widens with the shrinking factor, as in Pillow and
-torchvision with antialiasing: a view of a box is what resizing the cut-out box would give.
+matrices per sample, of which a flip mirrors one. The weights are those of a triangle that widens
+with the shrinking factor, as in Pillow and torchvision with antialiasing: a view of a box is what
+resizing the cut-out box would give. Where no box is larger than its view, most crops of most
+recipes, the triangle reaches two pixels each way, and reading those four is the same and faster.
 """
 
 import math
@@ -12,16 +13,17 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """One rectangle per sample, in whole pixels."""
+    """One rectangle per crop, in whole pixels."""
 
-    top: Float[Tensor, "batch"]
-    left: Float[Tensor, "batch"]
-    height: Float[Tensor, "batch"]
-    width: Float[Tensor, "batch"]
+    top: Float[Tensor, "crops"]
+    left: Float[Tensor, "crops"]
+    height: Float[Tensor, "crops"]
+    width: Float[Tensor, "crops"]
 
 
 def random_boxes(
@@ -29,15 +31,17 @@ def random_boxes(
     *,
     area: tuple[float, float],
     aspect: tuple[float, float],
+    boxes: int = 1,
 ) -> Boxes:
-    """Draw a box per sample with a uniform share of the image's area and a log-uniform aspect.
+    """Draw boxes in each sample with a uniform share of its area and a log-uniform aspect.
 
-    `area` is a range of shares in (0, 1], `aspect` a range of width / height. As in torchvision's
-    RandomResizedCrop the first of ten draws that fits is taken, and if none does, the largest
-    central box whose aspect is within range.
+    With n `boxes` a sample, box k is of sample k mod batch. `area` is a range of shares in (0, 1],
+    `aspect` a range of width / height. As in torchvision's RandomResizedCrop the first of ten draws
+    that fits is taken, and if none does, the largest central box whose aspect is within range.
     """
-    batch, _, height, width = images.shape
-    draws = torch.rand(2, 10, batch, device=images.device)
+    height, width = images.shape[2:]
+    count = boxes * len(images)
+    draws = torch.rand(2, 10, count, device=images.device)
     wanted = height * width * (area[0] + (area[1] - area[0]) * draws[0])
     low, high = math.log(aspect[0]), math.log(aspect[1])
     stretch = torch.exp(low + (high - low) * draws[1])
@@ -51,7 +55,7 @@ def random_boxes(
         some, heights.gather(0, first)[0], min(height, round(width / aspect[0]))
     )
     spare_rows, spare_columns = height - box_height, width - box_width
-    place = torch.rand(2, batch, device=images.device)
+    place = torch.rand(2, count, device=images.device)
     top = (place[0] * (spare_rows + 1)).floor_().minimum(spare_rows)
     left = (place[1] * (spare_columns + 1)).floor_().minimum(spare_columns)
     return Boxes(
@@ -62,38 +66,61 @@ def random_boxes(
     )
 
 
-def resizing_matrices(
-    start: Float[Tensor, "batch"],
-    length: Float[Tensor, "batch"],
+def _centres(
+    length: Float[Tensor, "crops"], *, target: int, mirrored: Bool[Tensor, "crops"]
+) -> Float[Tensor, "crops target"]:
+    """Return where in its box, in pixels, each of `target` pixels looks."""
+    centres = (torch.arange(target, device=length.device) + 0.5) * (length / target)[:, None]
+    return torch.where(mirrored[:, None], length[:, None] - centres, centres)
+
+
+def _matrices(
+    start: Float[Tensor, "crops"],
+    length: Float[Tensor, "crops"],
     *,
     source: int,
     target: int,
-    mirrored: Bool[Tensor, "batch"],
-) -> Float[Tensor, "batch target source"]:
+    mirrored: Bool[Tensor, "crops"],
+) -> Float[Tensor, "crops target source"]:
     """Return the weights that stretch pixels [start, start + length) of `source` to `target`.
 
-    Rows sum to 1. No pixel outside the box has weight. A mirrored sample has its rows reversed.
+    Rows sum to 1. No pixel outside the box has weight. A mirrored crop has its rows reversed.
     """
-    scale = length / target
-    centres = (torch.arange(target, device=start.device) + 0.5) * scale[:, None]
-    centres = torch.where(mirrored[:, None], length[:, None] - centres, centres)
+    centres = _centres(length, target=target, mirrored=mirrored)
     pixels = torch.arange(source, device=start.device) + 0.5 - start[:, None]
     pixels = pixels.where((pixels > 0) & (pixels < length[:, None]), torch.inf)
-    reach = scale.clamp(min=1)[:, None]  # in source pixels; wider when pixels are merged
+    reach = (length / target).clamp(min=1)[:, None]  # source pixels; wider when they are merged
     distance = (pixels / reach)[:, None, :] - (centres / reach)[:, :, None]
     weights = distance.abs_().neg_().add_(1).clamp_(min=0)
     return weights.div_(weights.sum(2, keepdim=True))
 
 
-def resample(
-    images: Float[Tensor, "batch channels height width"],
-    rows: Float[Tensor, "batch tall height"],
-    columns: Float[Tensor, "batch wide width"],
-) -> Float[Tensor, "batch channels tall wide"]:
-    """Return rows @ image @ columns.T for every channel of every sample."""
-    batch, channels, height, _ = images.shape
-    narrowed = images.flatten(1, 2).bmm(columns.mT).view(batch, channels, height, -1)
-    return rows[:, None].matmul(narrowed)
+def _places(
+    start: Float[Tensor, "crops"],
+    length: Float[Tensor, "crops"],
+    *,
+    source: int,
+    target: int,
+    mirrored: Bool[Tensor, "crops"],
+) -> Float[Tensor, "crops target"]:
+    """Return where each of `target` pixels looks, -1 and 1 being the edges of `source` pixels.
+
+    None looks beyond the centre of the box's outermost pixel, so that nothing outside has weight.
+    """
+    centres = _centres(length, target=target, mirrored=mirrored)
+    centres = centres.clamp_(min=0.5).minimum((length - 0.5)[:, None])
+    return (centres + start[:, None]).mul_(2 / source).sub_(1)
+
+
+def can_shrink(
+    *, height: int, width: int, area: tuple[float, float], aspect: tuple[float, float], size: int
+) -> bool:
+    """Return whether a random box of an image may be larger than a view of `size` pixels."""
+    tallest = math.ceil(math.sqrt(height * width * area[1] / aspect[0]))
+    widest = math.ceil(math.sqrt(height * width * area[1] * aspect[1]))
+    if tallest > height or widest > width:  # may not fit, and then the largest box is taken
+        return max(height, width) > size
+    return max(tallest, widest) > size
 
 
 def resized_crop(
@@ -101,21 +128,29 @@ def resized_crop(
     boxes: Boxes,
     *,
     size: int,
-    mirrored: Bool[Tensor, "batch"],
-    overturned: Bool[Tensor, "batch"],
-) -> Float[Tensor, "batch channels size size"]:
-    """Cut out each sample's box and resize it to a square of `size` pixels, antialiased.
+    mirrored: Bool[Tensor, "crops"],
+    overturned: Bool[Tensor, "crops"],
+    antialias: bool = True,
+) -> Float[Tensor, "crops channels size size"]:
+    """Cut out boxes and resize each to a square of `size` pixels.
 
-    `mirrored` samples are flipped left to right, `overturned` ones upside down.
+    There is a box for each image, or n times as many: then box k is of image k mod batch.
+    `mirrored` crops are flipped left to right, `overturned` ones upside down. Antialiasing changes
+    nothing, and takes longer, where no box is larger than the view.
     """
-    _, _, height, width = images.shape
-    rows = resizing_matrices(
-        boxes.top, boxes.height, source=height, target=size, mirrored=overturned
-    )
-    columns = resizing_matrices(
-        boxes.left, boxes.width, source=width, target=size, mirrored=mirrored
-    )
-    return resample(images, rows, columns)
+    batch, channels, height, width = images.shape
+    placed = _matrices if antialias else _places
+    rows = placed(boxes.top, boxes.height, source=height, target=size, mirrored=overturned)
+    columns = placed(boxes.left, boxes.width, source=width, target=size, mirrored=mirrored)
+    rows, columns = (found.view(-1, batch, *found.shape[1:]) for found in (rows, columns))
+    if antialias:
+        narrowed = images.flatten(1, 2).matmul(columns.mT).view(-1, batch, channels, height, size)
+        return rows[:, :, None].matmul(narrowed).flatten(0, 1)
+    across = columns.transpose(0, 1)[:, :, None, :].expand(-1, -1, size, -1)
+    down = rows.transpose(0, 1)[..., None].expand(-1, -1, -1, size)
+    places = torch.stack((across, down), 4).flatten(1, 2)  # an image's crops below one another
+    crops = F.grid_sample(images, places, align_corners=False).view(batch, channels, -1, size, size)
+    return crops.permute(2, 0, 1, 3, 4).flatten(0, 1)
 
 
 def rotate90(

@@ -4,12 +4,10 @@ An augmentation makes one random view of every image of a batch; `EachOf` makes 
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from itertools import groupby
+from typing import Literal
 
-from jaxtyping import Float
-from torch import Tensor
-
-from selfsight.views.augmentation import Augmentation, Images, unit_range
+from selfsight.views.augmentation import Augmentation, Images, Views, unit_range
 
 __all__ = [
     "UNBLURRED",
@@ -26,7 +24,6 @@ __all__ = [
     "two_views",
 ]
 
-Views: TypeAlias = list[Float[Tensor, "batch channels _h _w"]]
 UNBLURRED = 64  # px; up to here no recipe blurs, as SimCLR does not on CIFAR
 
 
@@ -39,7 +36,11 @@ class EachOf:
     def __call__(self, images: Images) -> Views:
         """Return the views of a batch."""
         images = unit_range(images)  # once for all views
-        return [augmentation(images) for augmentation in self.augmentations]
+        return [
+            view
+            for augmentation, equals in groupby(self.augmentations)
+            for view in augmentation.several(images, views=len(list(equals)))
+        ]
 
 
 def one_view(augmentation: Augmentation) -> EachOf:
