@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from two_processes import SMALL
 
-from selfsight import matching, methods
+from selfsight import methods
 from selfsight.chunks import (
     chunk_lines,
     demand_chunk,
@@ -19,9 +19,7 @@ from selfsight.chunks import (
 from selfsight.engine import Engine
 from selfsight.errors import UserError
 from selfsight.loop import Record, train
-from selfsight.matching import matching_loss
 from selfsight.method import Method
-from selfsight.methods.simclr import nt_xent
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser
 from selfsight.settings import Settings
@@ -193,25 +191,3 @@ def test_it_is_said_aloud_when_batch_norm_sees_chunks_only() -> None:
     (line,) = chunk_lines(build("simclr", batch_norm=False), settings)
     assert "the gradient is that of the whole batch of 16" in line
     assert chunk_lines(build("simclr", batch_norm=True), Settings()) == []
-
-
-def test_partners_are_found_block_by_block_as_at_once(monkeypatch) -> None:
-    generator = torch.Generator().manual_seed(0)
-    za, zb = torch.randn(2, 22, 6, generator=generator, dtype=torch.float64)
-
-    def loss_and_gradient() -> tuple[Tensor, Tensor]:
-        a = za.clone().requires_grad_()
-        loss = nt_xent(a, zb, temperature=0.3)
-        loss.backward()
-        return loss.detach(), a.grad
-
-    at_once = loss_and_gradient()
-    monkeypatch.setattr(matching, "BLOCK", 8)
-    torch.testing.assert_close(loss_and_gradient(), at_once, **EXACT)
-    logits = torch.randn(20, 5, generator=generator, dtype=torch.float64)
-    partners = torch.arange(20) % 5
-    torch.testing.assert_close(
-        matching_loss(lambda rows: logits[rows], partners),
-        nn.functional.cross_entropy(logits, partners),
-        **EXACT,
-    )

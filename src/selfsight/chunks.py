@@ -34,6 +34,7 @@ from selfsight.gather import world_size
 from selfsight.method import Images, Method, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.settings import Settings
+from selfsight.views.joined import rooms
 
 Buffers = list[tuple[dict[str, Tensor | None], dict[str, Tensor | None]]]  # a module's, and copies
 
@@ -106,7 +107,7 @@ def views_in_chunks(method: Method, images: Images, chunk: int | None) -> Views:
     whole: Views = []
     for start in range(0, len(images), chunk):
         part = method.views(images[start : start + chunk])
-        whole = whole or [view.new_empty(len(images), *view.shape[1:]) for view in part]
+        whole = whole or rooms(part, rows=len(images))
         for all_rows, view in zip(whole, part, strict=True):
             all_rows[start : start + chunk] = view
     return whole

@@ -26,6 +26,7 @@ from selfsight.precision import full_precision
 from selfsight.ranges import Count, Fraction, Momentum, Positive, Range, Several, Share, Whole
 from selfsight.schedule import rising_momentum
 from selfsight.suiting import slower_teacher
+from selfsight.views.joined import joined
 from selfsight.views.presets import EachOf, multi_crop
 
 Scores = Float[Tensor, "batch outputs"]
@@ -170,7 +171,7 @@ class DINO(Method):
     @torch.no_grad()
     def _teach(self, views: Views) -> list[Scores]:
         encoder, projector, prototypes = self.teacher.network.children()
-        z = projector(encoder(torch.cat(views)))
+        z = projector(encoder(joined(views)))
         return [prototypes(gather(part), frozen=True) for part in z.chunk(len(views))]
 
     @torch.no_grad()

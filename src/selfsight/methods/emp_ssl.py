@@ -23,6 +23,7 @@ from selfsight.nets.heads import mlp
 from selfsight.nets.sizes import features_of, small_side
 from selfsight.precision import full_precision
 from selfsight.ranges import Count, NonNegative, Positive, Several, Share
+from selfsight.views.joined import joined
 from selfsight.views.presets import Augmentation, EachOf
 
 Vectors = Float[Tensor, "batch dim"]
@@ -135,7 +136,7 @@ class EmpSSL(Method):
 
     def forward(self, views: Views, progress: float) -> Step:  # noqa: ARG002
         """Return the loss over all patches of each image."""
-        projections = self.projector(features_of(self.encoder, torch.cat(views))).chunk(len(views))
+        projections = self.projector(features_of(self.encoder, joined(views))).chunk(len(views))
         z = [gather(view) for view in projections]
         loss = emp_ssl_loss(z, epsilon=self.epsilon, invariance=self.invariance)
         rate = coding_rate(z[0].detach(), epsilon=self.epsilon)

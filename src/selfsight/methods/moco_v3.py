@@ -38,7 +38,7 @@ def contrastive_loss(
     """
     q, k = F.normalize(q, dim=1), F.normalize(k.detach(), dim=1)
     own = torch.arange(len(q), device=q.device)
-    return 2 * temperature * matching_loss(lambda rows: q[rows] @ k.T / temperature, own)
+    return 2 * temperature * matching_loss(q, k, own, temperature=temperature)
 
 
 class MoCoV3(Method):

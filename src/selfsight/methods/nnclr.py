@@ -49,7 +49,7 @@ def nearest_neighbour_loss(
     neighbours = F.normalize(queue.detach()[place], dim=1)
     p = F.normalize(p, dim=1)
     own = torch.arange(len(p), device=p.device)
-    return matching_loss(lambda rows: neighbours[rows] @ p.T / temperature, own)
+    return matching_loss(neighbours, p, own, temperature=temperature)
 
 
 class NNCLR(Method):

@@ -12,7 +12,7 @@ from math import log
 from typing import Annotated
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,6 +24,7 @@ from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
 from selfsight.ranges import Count, NonNegative, Positive, Share
 from selfsight.suiting import stronger_colour
+from selfsight.views.joined import joined
 from selfsight.views.presets import simclr, two_views
 
 
@@ -37,12 +38,8 @@ def nt_xent(
     vectors of both views (equation 1). All rows equal gives ln(2 x batch - 1).
     """
     z = F.normalize(torch.cat([za, zb]), dim=1)
-
-    def similarity(anchors: Int[Tensor, " rows"]) -> Float[Tensor, "rows both"]:
-        logits = z[anchors] @ z.T / temperature
-        return logits.scatter_(1, anchors[:, None], -torch.inf)  # not with itself
-
-    return matching_loss(similarity, torch.arange(len(z), device=z.device).roll(len(za)))
+    partners = torch.arange(len(z), device=z.device).roll(len(za))
+    return matching_loss(z, z, partners, temperature=temperature, but_itself=True)
 
 
 class SimCLR(Method):
@@ -92,7 +89,7 @@ class SimCLR(Method):
 
     def forward(self, views: Views, progress: float) -> Step:  # noqa: ARG002
         """Return NT-Xent between the two views."""
-        z = self.projector(self.encoder(torch.cat(views)))
+        z = self.projector(self.encoder(joined(views)))
         za, zb = z.chunk(2)
         loss = nt_xent(gather(za), gather(zb), temperature=self.temperature)
         return Step(loss, watched=za, logs={})

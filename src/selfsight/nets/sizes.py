@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from selfsight.errors import UserError
 from selfsight.nets.encoder import Encoder
+from selfsight.views.joined import joined
 
 SMALLEST = 6  # px; below it three halvings leave nothing to see
 
@@ -42,7 +43,7 @@ def features_of_all(
 
     Views of one size must follow one another.
     """
-    groups = [torch.cat(list(group)) for _, group in groupby(views, key=lambda view: view.shape)]
+    groups = [joined(list(group)) for _, group in groupby(views, key=lambda view: view.shape)]
     return torch.cat([features_of(encoder, group) for group in groups])
 
 

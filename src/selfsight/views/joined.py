@@ -1,0 +1,47 @@
+"""Views of one size as one batch, without a copy where they were made together."""
+
+from itertools import groupby
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Views = list[Float[Tensor, "_batch channels height width"]]
+
+
+def joined(views: Views) -> Float[Tensor, "views_batch channels height width"]:
+    """Return the views one below another: what `torch.cat` returns.
+
+    Views that lie in memory as they are wanted are not copied: then the result shares their memory.
+    """
+    if len(views) == 1:
+        return views[0]
+    first, rows = views[0], sum(map(len, views))
+    if _adjacent(views):
+        return first.as_strided((rows, *first.shape[1:]), first.stride(), first.storage_offset())
+    return torch.cat(views)
+
+
+def rooms(like: Views, *, rows: int) -> Views:
+    """Return empty views of so many rows each, of these shapes; those of one size adjacent."""
+    sizes = [(shape, len(list(same))) for shape, same in groupby(view.shape[1:] for view in like)]
+    return [
+        room
+        for shape, count in sizes
+        for room in like[0].new_empty(count * rows, *shape).chunk(count)
+    ]
+
+
+def _adjacent(views: Views) -> bool:
+    """Return whether each view begins in memory where the one before ends."""
+    if any(view.requires_grad or not view.is_contiguous() for view in views):
+        return False
+    memory = views[0].untyped_storage().data_ptr()
+    ends = [view.storage_offset() + view.numel() for view in views]
+    return all(
+        view.untyped_storage().data_ptr() == memory
+        and view.shape[1:] == views[0].shape[1:]
+        and view.dtype == views[0].dtype
+        and view.storage_offset() == end
+        for view, end in zip(views[1:], ends[:-1], strict=True)
+    )

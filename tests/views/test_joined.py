@@ -1,0 +1,54 @@
+"""Views one below another: torch.cat, without a copy where they lie so already."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from selfsight.views.joined import joined, rooms
+
+
+def three(size: int = 4) -> Tensor:
+    return torch.rand(3 * 5, 2, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def test_views_made_together_are_not_copied() -> None:
+    whole = three()
+    found = joined(list(whole.chunk(3))[1:])
+    assert found.data_ptr() == whole[5:].data_ptr() and torch.equal(found, whole[5:])
+
+
+@pytest.mark.parametrize(
+    "views",
+    [
+        lambda first, second, third: [first, third],  # a gap
+        lambda first, second, third: [second, first],
+        lambda first, second, third: [first, first],
+        lambda first, second, third: [first, second.clone()],
+        lambda first, second, third: [first[:, :, :2], second[:, :, :2]],
+        lambda first, second, third: [first.mT, second.mT],
+        lambda first, second, third: [first, second[:0], third],
+        lambda first, second, third: [first.requires_grad_(), second],
+    ],
+)
+def test_others_are_what_cat_makes_of_them(views) -> None:
+    given = views(*three().chunk(3))
+    found = joined(given)
+    assert torch.equal(found, torch.cat(given))
+    assert found.data_ptr() != given[0].data_ptr()
+    assert found.requires_grad == given[0].requires_grad
+
+
+def test_one_view_is_itself() -> None:
+    view = three()
+    assert joined([view]) is view
+
+
+def test_rooms_of_one_size_are_adjacent() -> None:
+    large, small = three(), three(size=3)
+    made = rooms([large, large, small, small, small], rows=7)
+    assert [tuple(room.shape) for room in made] == [(7, 2, 4, 4)] * 2 + [(7, 2, 3, 3)] * 3
+    for part in (made[:2], made[2:]):
+        assert joined(part).data_ptr() == part[0].data_ptr()
+    for number, room in enumerate(made):
+        room.fill_(number)
+    assert [float(room.mean()) for room in made] == [0, 1, 2, 3, 4]
