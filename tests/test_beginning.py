@@ -7,10 +7,20 @@ import pytest
 import torch
 
 import selfsight
-from selfsight.beginning import LAYER, PATCHES, PROTOTYPES, VIEWS, begin, looked_at, whole_images
+from selfsight.beginning import (
+    LAYER,
+    PATCHES,
+    PROTOTYPES,
+    VIEWS,
+    begin,
+    bytes_of_whole,
+    looked_at,
+    whole_images,
+)
 from selfsight.data.images import open_images
 from selfsight.measure import untrained
 from selfsight.nets.encoder import Encoder, build_encoder
+from selfsight.speed.beginnings import time_beginning
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +112,20 @@ def test_a_run_begins_so_before_the_method_copies_the_network(tmp_path: Path) ->
     assert len(centres) == 2  # the online network's and the momentum twin's
     assert torch.equal(centres[0], centres[1])
     assert not untrained(encoder, seed=0).network.level.any()
+
+
+def test_a_few_images_tell_the_memory_of_as_many_as_are_used_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.speed.beginnings.MEASURED", 50)
+    monkeypatch.setattr("selfsight.speed.beginnings.peak_memory", lambda _: 1_000)
+    images = open_images("digits", size=8, cache=tmp_path)
+
+    def told(count: int) -> int | None:
+        return time_beginning(encoder(), images, images=count, seed=0).memory
+
+    each = bytes_of_whole(encoder())
+    assert each > 4 * 3 * 8 * 8  # the pixels of an image alone
+    assert told(50) == 1_000
+    assert told(1_000) == 1_000 + 950 * each
+    assert told(1_000_000) == 1_000 + (whole_images(1_000_000) - 50) * each

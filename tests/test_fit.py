@@ -265,6 +265,19 @@ def test_resuming_over_other_images_is_refused(folder, cache, tmp_path) -> None:
         selfsight.train(copied, out=out, resume=True, cache=cache, quiet=True)
 
 
+def test_a_checkpoint_of_another_version_is_refused(folder, cache, tmp_path) -> None:
+    out = tmp_path / "run"
+    run = selfsight.train(folder, out=out, steps=2, cache=cache, quiet=True, **QUICK)
+    (out / "report.html").unlink()
+    saved = run.latest_checkpoint()
+    saved["method"]["encoder.network.of_another_version"] = torch.zeros(1)
+    run.save_checkpoint(2, saved)
+    before = {path.name for path in out.iterdir()}
+    with pytest.raises(UserError, match="another version of selfsight has written it"):
+        selfsight.train(folder, out=out, steps=2, cache=cache, resume=True, quiet=True, **QUICK)
+    assert {path.name for path in out.iterdir()} == before
+
+
 def test_a_diverged_run_is_called_diverged_and_not_exported(folder, cache, tmp_path) -> None:
     run = selfsight.train(
         folder,

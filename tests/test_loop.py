@@ -138,3 +138,9 @@ def test_a_record_says_what_its_time_was_spent_on() -> None:
     for record in run(method(), steps=2, accumulate=2):
         assert list(record.spent) == ["reading", "views", "model", "update"]
         assert 0 < sum(record.spent.values()) <= record.seconds
+
+
+def test_a_record_keeps_the_watched_vectors_and_nothing_beside_them() -> None:
+    watched = next(run(method(), steps=10)).watched
+    assert watched.shape == (8, 16)
+    assert watched.untyped_storage().nbytes() == watched.nbytes
