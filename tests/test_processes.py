@@ -19,7 +19,6 @@ from two_processes import CASES, STEPS
 from selfsight import methods
 from selfsight.run import Run
 
-PRECISION = 1e-5
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 FOLDER = Path(__file__).parent
 
@@ -56,20 +55,20 @@ def steps_of(found: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return steps
 
 
-def assert_small(differences: dict[str, list[float]], *, scale: float) -> None:
-    large = {name: pair for name, pair in differences.items() if pair[0] > PRECISION * scale}
+def assert_small(differences: dict[str, list[float]], *, most: float) -> None:
+    large = {name: pair for name, pair in differences.items() if pair[0] > most}
     assert not large, f"(difference, value) by name: {large}"
 
 
 def assert_same_loss(step: dict[str, Any]) -> None:
     two, one = step["loss"]
-    assert abs(two - one) <= PRECISION * max(1, abs(one))
+    assert abs(two - one) <= step["rounding"] * max(1, abs(one))
 
 
 def assert_same_gradients(step: dict[str, Any]) -> None:
     gradients = step["gradients"]
     most = max(largest for _, largest in gradients.values())
-    assert_small(gradients, scale=max(1, most))
+    assert_small(gradients, most=step["rounding"] * max(1, most))
     for name, (difference, largest) in gradients.items():  # small ones too have the right factor
         assert difference < 0.01 * largest or largest < 1e-4 * most, name
 
@@ -102,7 +101,7 @@ def test_weights_queues_centres_and_statistics_become_those_of_the_whole_batch(
 ) -> None:
     for step in steps_of(found, name):
         for key, (difference, largest) in step["state"].items():
-            assert difference <= PRECISION * max(1, largest), key
+            assert difference <= step["rounding"] * max(1, largest), key
 
 
 @every_case
@@ -120,7 +119,7 @@ def test_mocos_split_batch_norm_is_that_of_one_process_with_as_many_groups(found
     for step in steps_of(found, "split"):
         assert_same_loss(step)
         assert_same_gradients(step)
-        assert_small(step["state"], scale=1)
+        assert_small(step["state"], most=step["rounding"])
 
 
 def test_mocos_running_statistics_are_those_of_all_images_in_every_process(found) -> None:
@@ -128,7 +127,7 @@ def test_mocos_running_statistics_are_those_of_all_images_in_every_process(found
     for step in steps_of(found, "split"):
         statistics = {name: pair for name, pair in step["state"].items() if "running_" in name}
         assert len(statistics) == 20  # mean and variance of five layers, in the slow network too
-        assert_small(statistics, scale=1)
+        assert_small(statistics, most=step["rounding"])
         assert not any(step["between"].values())
 
 
@@ -136,7 +135,7 @@ def test_chunks_on_two_processes_have_the_gradients_of_the_whole_batch(found) ->
     for step in steps_of(found, "chunks"):
         assert_same_loss(step)
         assert_same_gradients(step)
-        assert_small(step["state"], scale=1)
+        assert_small(step["state"], most=step["rounding"])
         assert not any(step["between"].values())
 
 

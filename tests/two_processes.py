@@ -79,6 +79,9 @@ CASES = [
 ]
 
 
+ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}  # of values up to 1
+
+
 @dataclass
 class Taken:
     """One optimiser step, as it went."""
@@ -129,6 +132,12 @@ def build(case: Case) -> Method:
     return method.train()
 
 
+def build_exact(case: Case) -> Method:
+    """Build a method that compares images in double precision: what gathering does wrong shows."""
+    method = build(case)
+    return method.double() if method.compares_images else method
+
+
 def smooth(network: nn.Module) -> None:
     """Replace every ReLU: at its kink a rounding error decides whether a gradient is 0 or not."""
     for name, part in network.named_children():
@@ -148,10 +157,10 @@ def take_steps(
     """Train `method` through `forward` on what `deal` makes of each view; return the steps."""
     learning = {name: weight for name, weight in method.named_parameters() if weight.requires_grad}
     optimiser = torch.optim.SGD(learning.values(), lr=lr)
-    taken = []
+    dtype, taken = next(iter(learning.values())).dtype, []
     for step in range(STEPS):
         torch.manual_seed(step)
-        views = [deal(view) for view in method.views(images(step))]
+        views = [deal(view.to(dtype)) for view in method.views(images(step))]
         optimiser.zero_grad()
         torch.manual_seed(100 + step)
         with draws():
@@ -165,7 +174,7 @@ def take_steps(
 
 
 def alone(case: Case) -> list[Taken]:
-    method = build(case)
+    method = build_exact(case)
     return take_steps(method, method, lr=RATES.get(case.method, 0.01), deal=lambda view: view)
 
 
@@ -173,7 +182,7 @@ def together(
     case: Case, draws: Callable[[], AbstractContextManager[object]] = WholeDraws
 ) -> list[Taken]:
     """Raise RuntimeError if a weight of the method gets no gradient: the wrapper waits for all."""
-    method = build(case)
+    method = build_exact(case)
     synchronise(method)
     wrapped = DistributedDataParallel(method)
     return take_steps(method, wrapped, lr=RATES.get(case.method, 0.01), deal=half, draws=draws)
@@ -201,6 +210,7 @@ def compare(found: list[Taken], wanted: list[Taken] | None) -> list[dict[str, An
                     "gradients": differences(step.gradients, one.gradients),
                     "state": differences(step.state, one.state),
                     "between": between,
+                    "rounding": ROUNDING[one.loss.dtype],
                 }
             )
     return steps
@@ -259,7 +269,7 @@ def split_alone() -> list[Taken]:
         dealt[places] = view
         return dealt
 
-    method = build(Case("moco", {"splits": WORLD * SPLIT["splits"]}))
+    method = build_exact(Case("moco", {"splits": WORLD * SPLIT["splits"]}))
     taken = take_steps(method, method, lr=0.01, deal=deal, draws=lambda: shuffling(order))
     for number, step in enumerate(taken):  # same keys, each batch in the order of its images
         rows = step.state["queue.rows"].unflatten(0, (-1, BATCH))
@@ -279,7 +289,7 @@ def without_batch_norm(case: Case) -> Method:
     method = build(case)
     for block in method.encoder.network.blocks:
         block[1] = nn.GroupNorm(4, block[1].num_features)
-    return method
+    return method.double()
 
 
 def in_chunks_together() -> list[Taken]:

@@ -27,7 +27,8 @@ class _Synchronised(nn.modules.batchnorm._BatchNorm):
         if not self.training or world_size() == 1:
             return super().forward(input)
         with torch.autocast(input.device.type, enabled=False):
-            return self._normalise(input.float()).to(input.dtype)
+            wide = torch.promote_types(input.dtype, torch.float32)
+            return self._normalise(input.to(wide)).to(input.dtype)
 
     def _normalise(self, inputs: Tensor) -> Tensor:
         places = [0, *range(2, inputs.ndim)]
