@@ -1,10 +1,10 @@
 """Cross entropy of finding each query's partner among all keys, with memory for a block of rows.
 
 All pairs of a large batch are many: two views of 4,096 images are 67 million pairs, of which torch
-would keep several copies. Above BLOCK queries the logits are made block by block in one buffer, and
-a second time on the way back. With L queries q, keys k and temperature t, the gradient of the mean
-cross entropy by the logits s = q k' / t is g = (softmax(s) - partner) / L, and so g k / t by the
-queries and g' q / t by the keys.
+would keep several copies. Above AT_ONCE queries the logits are made block by block in one buffer,
+and a second time on the way back. With L queries q, keys k and temperature t, the gradient of the
+mean cross entropy by the logits s = q k' / t is g = (softmax(s) - partner) / L, and so g k / t by
+the queries and g' q / t by the keys.
 """
 
 from typing import Any

@@ -103,12 +103,13 @@ def test_the_boxes_of_an_image_show_that_image(antialias: bool) -> None:
         ((0.25, 0.26), 16, True),
         ((0.05, 0.4), 16, True),  # a small view of DINO
         ((0.05, 0.1), 16, False),
+        ((0.0001, 0.0001), 16, True),  # less than a pixel, so that the whole image is taken
     ],
 )
 def test_whether_a_box_may_shrink_is_known_beforehand(
     area: tuple[float, float], size: int, expected: bool
 ) -> None:
-    aspect = (1.0, 1.0) if area[0] == 0.25 else (0.75, 1.25)
+    aspect = (0.75, 1.25) if area[0] in (0.05, 0.08) else (1.0, 1.0)
     assert can_shrink(height=32, width=32, area=area, aspect=aspect, size=size) == expected
 
 
@@ -170,6 +171,14 @@ def test_boxes_are_distributed_as_in_torchvision(
     }
     for name, (ours, expected) in pairs.items():
         assert ks_2samp(ours.numpy(), expected.numpy()).pvalue > 0.001, name
+
+
+def test_an_image_has_several_boxes() -> None:
+    torch.manual_seed(3)
+    boxes = random_boxes(torch.zeros(50, 3, 32, 32), area=(0.1, 0.9), aspect=(0.5, 2.0), boxes=3)
+    for side in boxes.sides():
+        one, other, third = side.chunk(3)
+        assert not torch.equal(one, other) and not torch.equal(other, third)
 
 
 def test_boxes_lie_inside_the_image_on_whole_pixels() -> None:

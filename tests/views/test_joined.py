@@ -38,6 +38,12 @@ def test_others_are_what_cat_makes_of_them(views) -> None:
     assert found.requires_grad == given[0].requires_grad
 
 
+def test_views_of_one_row_have_any_stride() -> None:
+    rows = torch.arange(4.0).view(4, 1, 1, 1)
+    views = [rows[::2][:1], rows[1:2]]
+    assert torch.equal(joined(views), torch.cat(views))
+
+
 def test_one_view_is_itself() -> None:
     view = three()
     assert joined([view]) is view

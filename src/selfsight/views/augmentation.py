@@ -106,9 +106,12 @@ class Augmentation:
             return images
         low, high = self.sigma
         sigma = low + (high - low) * torch.rand(len(images), device=images.device)
+        kernel = blur_kernel(self.size)
+        if self.blur == 1:
+            return gaussian_blur(images, sigma, kernel=kernel)
         some = _chosen(images, self.blur).nonzero()[:, 0]
         if len(some) > 0:
-            images[some] = gaussian_blur(images[some], sigma[some], kernel=blur_kernel(self.size))
+            images[some] = gaussian_blur(images[some], sigma[some], kernel=kernel)
         return images
 
     def _recoloured(

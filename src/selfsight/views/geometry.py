@@ -3,8 +3,8 @@
 Resizing a box is linear and separable, so that one view is rows @ image @ columns with two small
 matrices per sample, of which a flip mirrors one. The weights are those of a triangle that widens
 with the shrinking factor, as in Pillow and torchvision with antialiasing: a view of a box is what
-resizing the cut-out box would give. Where no box is larger than its view, most crops of most
-recipes, the triangle reaches two pixels each way, and reading those four is the same and faster.
+resizing the cut-out box would give. Where no box is larger than its view, as in most recipes, the
+triangle covers two pixels along each axis, and reading those four is the same and faster.
 """
 
 import math
@@ -24,6 +24,10 @@ class Boxes:
     left: Float[Tensor, "crops"]
     height: Float[Tensor, "crops"]
     width: Float[Tensor, "crops"]
+
+    def sides(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the first row, the rows, the first column and the columns of each box."""
+        return self.top, self.height, self.left, self.width
 
 
 def random_boxes(
@@ -116,10 +120,12 @@ def can_shrink(
     *, height: int, width: int, area: tuple[float, float], aspect: tuple[float, float], size: int
 ) -> bool:
     """Return whether a random box of an image may be larger than a view of `size` pixels."""
-    tallest = math.ceil(math.sqrt(height * width * area[1] / aspect[0]))
-    widest = math.ceil(math.sqrt(height * width * area[1] * aspect[1]))
-    if tallest > height or widest > width:  # may not fit, and then the largest box is taken
-        return max(height, width) > size
+    least, most = (height * width * share for share in area)
+    tallest = math.ceil(math.sqrt(most / aspect[0]))
+    widest = math.ceil(math.sqrt(most * aspect[1]))
+    shortest = math.sqrt(least * min(aspect[0], 1 / aspect[1]))
+    if tallest > height or widest > width or shortest < 1:
+        return max(height, width) > size  # a draw may not fit, and then the largest box is taken
     return max(tallest, widest) > size
 
 
@@ -139,18 +145,44 @@ def resized_crop(
     nothing, and takes longer, where no box is larger than the view.
     """
     batch, channels, height, width = images.shape
-    placed = _matrices if antialias else _places
-    rows = placed(boxes.top, boxes.height, source=height, target=size, mirrored=overturned)
-    columns = placed(boxes.left, boxes.width, source=width, target=size, mirrored=mirrored)
-    rows, columns = (found.view(-1, batch, *found.shape[1:]) for found in (rows, columns))
-    if antialias:
-        narrowed = images.flatten(1, 2).matmul(columns.mT).view(-1, batch, channels, height, size)
-        return rows[:, :, None].matmul(narrowed).flatten(0, 1)
-    across = columns.transpose(0, 1)[:, :, None, :].expand(-1, -1, size, -1)
-    down = rows.transpose(0, 1)[..., None].expand(-1, -1, -1, size)
-    places = torch.stack((across, down), 4).flatten(1, 2)  # an image's crops below one another
-    crops = F.grid_sample(images, places, align_corners=False).view(batch, channels, -1, size, size)
-    return crops.permute(2, 0, 1, 3, 4).flatten(0, 1)
+    if antialias:  # a box of each image at a time: the matrices are larger than what they make
+        parts = zip(
+            *(torch.split(found, batch) for found in (*boxes.sides(), overturned, mirrored)),
+            strict=True,
+        )
+        return torch.cat(
+            [
+                _resampled(
+                    images,
+                    _matrices(top, tall, source=height, target=size, mirrored=upside),
+                    _matrices(left, wide, source=width, target=size, mirrored=aside),
+                )
+                for top, tall, left, wide, upside, aside in parts
+            ]
+        )
+    across = _places(boxes.left, boxes.width, source=width, target=size, mirrored=mirrored)
+    down = _places(boxes.top, boxes.height, source=height, target=size, mirrored=overturned)
+    across, down = (found.view(-1, batch, size).transpose(0, 1) for found in (across, down))
+    places = torch.stack(
+        (
+            across[:, :, None, :].expand(-1, -1, size, -1),
+            down[:, :, :, None].expand(-1, -1, -1, size),
+        ),
+        4,
+    )
+    # an image's crops below one another, as one tall crop
+    crops = F.grid_sample(images, places.flatten(1, 2), align_corners=False)
+    return crops.view(batch, channels, -1, size, size).permute(2, 0, 1, 3, 4).flatten(0, 1)
+
+
+def _resampled(
+    images: Float[Tensor, "batch channels height width"],
+    rows: Float[Tensor, "batch tall height"],
+    columns: Float[Tensor, "batch wide width"],
+) -> Float[Tensor, "batch channels tall wide"]:
+    batch, channels, height, _ = images.shape
+    narrowed = images.flatten(1, 2).bmm(columns.mT).view(batch, channels, height, -1)
+    return rows[:, None].matmul(narrowed)
 
 
 def rotate90(

@@ -16,10 +16,10 @@ def joined(views: Views) -> Float[Tensor, "views_batch channels height width"]:
     """
     if len(views) == 1:
         return views[0]
-    first, rows = views[0], sum(map(len, views))
-    if _adjacent(views):
-        return first.as_strided((rows, *first.shape[1:]), first.stride(), first.storage_offset())
-    return torch.cat(views)
+    if not _adjacent(views):
+        return torch.cat(views)
+    flat = views[0].as_strided((sum(view.numel() for view in views),), (1,))
+    return flat.view(-1, *views[0].shape[1:])
 
 
 def rooms(like: Views, *, rows: int) -> Views:
