@@ -218,6 +218,22 @@ def test_views_made_together_are_as_many_made_one_by_one(augmentation: Augmentat
     assert not torch.equal(together[0], together[1])
 
 
+def test_views_that_are_large_are_made_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, augmentation = noise(6, 3, 20, 20), light(20)
+
+    def largest() -> int:
+        views = augmentation.several(images, views=5)
+        assert [tuple(view.shape) for view in views] == [(6, 3, 20, 20)] * 5
+        assert len(torch.stack(views).flatten(2).unique(dim=0)) == 5
+        return max(view.untyped_storage().nbytes() for view in views) // views[0].nbytes
+
+    assert largest() == 5
+    monkeypatch.setattr("selfsight.views.augmentation.TOGETHER", 2 * 6 * 3 * 20 * 20)
+    assert largest() == 2
+    monkeypatch.setattr("selfsight.views.augmentation.TOGETHER", 1)
+    assert largest() == 1
+
+
 def test_multi_crop_cuts_large_views_then_small_ones() -> None:
     cuts = multi_crop(96, local_size=48, local_views=4, division=0.3)
     assert [cut.size for cut in cuts] == [96, 96, 48, 48, 48, 48]

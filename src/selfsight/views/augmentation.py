@@ -20,6 +20,7 @@ Images: TypeAlias = (
     UInt8[Tensor, "batch channels height width"] | Float[Tensor, "batch channels height width"]
 )
 Views: TypeAlias = list[Float[Tensor, "batch channels _h _w"]]
+TOGETHER = 2**22  # values of views that are made at once: 16 MiB, and what lies between is as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,17 @@ class Augmentation:
         return self.several(images, views=1)[0]
 
     def several(self, images: Images, *, views: int) -> Views:
-        """Return so many independent views of each image, drawn and made together."""
+        """Return so many independent views of each image, small ones drawn and made together."""
+        values = images.shape[0] * images.shape[1] * self.size**2
+        at_once = max(1, TOGETHER // max(1, values))
+        made: Views = []
         # pixels are data: a training loop's half precision would round them to 8 bits or fewer
         with torch.autocast(images.device.type, enabled=False):
-            return list(self._views(unit_range(images), views).chunk(views))
+            images = unit_range(images)
+            while len(made) < views:
+                count = min(at_once, views - len(made))
+                made += self._views(images, count).chunk(count)
+        return made
 
     def _views(
         self, images: Float[Tensor, "batch channels height width"], views: int
