@@ -108,7 +108,8 @@ def test_no_map_of_the_encoder_is_kept_between_the_passes() -> None:
         kept.clear()
         with in_chunks(method, CHUNK):
             method(views, 0.0)
-    assert {shape for shape in kept if len(shape) == 4} == {(CHUNK, 3, SIZE, SIZE)}  # its input
+    weights = {tuple(weight.shape) for weight in method.parameters()}
+    assert {shape for shape in kept if len(shape) == 4} - weights == {(2 * BATCH, 3, SIZE, SIZE)}
 
 
 def test_after_the_block_the_method_is_as_it_was() -> None:
@@ -191,3 +192,25 @@ def test_it_is_said_aloud_when_batch_norm_sees_chunks_only() -> None:
     (line,) = chunk_lines(build("simclr", batch_norm=False), settings)
     assert "the gradient is that of the whole batch of 16" in line
     assert chunk_lines(build("simclr", batch_norm=True), Settings()) == []
+
+
+def test_images_that_ask_for_a_gradient_get_that_of_the_whole_batch() -> None:
+    method = build("simclr", batch_norm=False)
+    pixels = images().double().div_(255).requires_grad_()
+    (wanted,) = torch.autograd.grad(method.encoder(pixels).square().sum(), pixels)
+    with in_chunks(method, CHUNK):
+        (found,) = torch.autograd.grad(method.encoder(pixels).square().sum(), pixels)
+    torch.testing.assert_close(found, wanted, **EXACT)
+
+
+def test_the_second_pass_is_in_the_precision_of_the_first() -> None:
+    method = build("simclr", batch_norm=False).float()
+    seen = []
+    block = method.encoder.network.blocks[0]
+    block.register_forward_hook(lambda _, __, found: seen.append(found.dtype))
+    with in_chunks(method, CHUNK):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            features = method.encoder(images().float() / 255)
+        features.float().square().sum().backward()
+    assert len(seen) == 2 * BATCH // CHUNK
+    assert len(set(seen)) == 1

@@ -19,24 +19,26 @@ The statistics of the whole batch would take a pass over all chunks for every ba
 heads, which see all rows at once, batch norm is that of the whole batch.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
 from selfsight.errors import UserError
 from selfsight.gather import world_size
 from selfsight.method import Images, Method, Views
 from selfsight.nets.encoder import Encoder
+from selfsight.randomness import own_randomness
 from selfsight.settings import Settings
 from selfsight.views.joined import rooms
 
-Buffers = list[tuple[dict[str, Tensor | None], dict[str, Tensor | None]]]  # a module's, and copies
+Copies = dict[str, Tensor | None]
+Buffers = list[tuple[Copies, Copies | None]]  # a module's, and copies
 
 
 def demand_chunk(kind: type[Method], settings: Settings) -> None:
@@ -121,30 +123,86 @@ def _features(
     encoder: Encoder, images: Float[Tensor, "batch channels side side"], *, chunk: int
 ) -> Float[Tensor, "batch dim"]:
     """Return the encoder's features, of which nothing but themselves is kept."""
-    compute = _computed_twice if torch.is_grad_enabled() else type(encoder).forward
-    return torch.cat([compute(encoder, part) for part in torch.split(images, chunk)])
-
-
-def _computed_twice(
-    encoder: Encoder, images: Float[Tensor, "chunk channels side side"]
-) -> Float[Tensor, "chunk dim"]:
-    before = _copied_buffers(encoder)
-    features: Tensor = checkpoint(
-        type(encoder).forward,
-        encoder,
-        images,
-        use_reentrant=False,
-        context_fn=lambda: (nullcontext(), _with_buffers(before)),
-    )
+    weights = [weight for weight in encoder.parameters() if weight.requires_grad]
+    features: Tensor = _Chunked.apply(encoder, chunk, images, *weights)
     return features
 
 
+class _Chunked(torch.autograd.Function):
+    """The encoder's features; no graph of a chunk outlives it, for what is small pins the heap."""
+
+    @staticmethod
+    def forward(ctx: Any, encoder: Encoder, chunk: int, images: Tensor, *weights: Tensor) -> Tensor:
+        ctx.encoder, ctx.chunk, ctx.again = encoder, chunk, []
+        ctx.save_for_backward(images, *weights)
+        features: list[Tensor] = []  # one room for all, once their kind is known
+        for start in range(0, len(images), chunk):
+            ctx.again.append(_as_now(encoder, images.device))
+            part = type(encoder).forward(encoder, images[start : start + chunk])
+            if not features:
+                features.append(part.new_empty(len(images), *part.shape[1:]))
+            features[0][start : start + chunk] = part
+        return features[0]
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        images, *weights = ctx.saved_tensors
+        sums: list[Tensor | None] = [None] * len(weights)
+        of_images = torch.empty_like(images) if ctx.needs_input_grad[2] else None
+        for number, again in enumerate(ctx.again):
+            rows = slice(number * ctx.chunk, (number + 1) * ctx.chunk)
+            part = images[rows].detach().requires_grad_(of_images is not None)
+            with again(), torch.enable_grad():
+                features = type(ctx.encoder).forward(ctx.encoder, part)
+            asked = [*weights, *([part] if of_images is not None else [])]
+            found = list(torch.autograd.grad(features, asked, grad[rows], allow_unused=True))
+            if of_images is not None:
+                of_images[rows] = found.pop()
+            for place, gradient in enumerate(found):
+                before = sums[place]
+                sums[place] = (
+                    gradient if before is None or gradient is None else before.add_(gradient)
+                )
+        return None, None, of_images, *sums
+
+
+def _as_now(encoder: Encoder, device: torch.device) -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which the encoder computes as it would now, and leaves no trace."""
+    kind = device.type
+    autocast = partial(
+        torch.autocast,
+        kind,
+        dtype=torch.get_autocast_dtype(kind),
+        enabled=torch.is_autocast_enabled(kind),
+        cache_enabled=False,
+    )
+    copies = _copied_buffers(encoder)
+    state = torch.get_rng_state()
+    own = None if kind == "cpu" else torch.get_device_module(device).get_rng_state(device)
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        with own_randomness(device), autocast(), _with_buffers(copies):
+            torch.set_rng_state(state)
+            if own is not None:
+                torch.get_device_module(device).set_rng_state(own, device)
+            yield
+
+    return again
+
+
 def _copied_buffers(encoder: Encoder) -> Buffers:
+    """Return the buffers and copies; of batch norms none, which while training read no buffer."""
     return [
-        (part._buffers, {name: None if own is None else own.clone() for name, own in found.items()})
+        (part._buffers, None if isinstance(part, _BatchNorm) else _copies(part._buffers))
         for part in encoder.modules()
-        if (found := part._buffers)
+        if part._buffers
     ]
+
+
+def _copies(buffers: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
+    return {name: None if own is None else own.clone() for name, own in buffers.items()}
 
 
 @contextmanager
@@ -152,7 +210,7 @@ def _with_buffers(buffers: Buffers) -> Iterator[None]:
     """Compute with the copies: the second pass sees what the first saw, and leaves no trace."""
     own = [dict(held) for held, _ in buffers]
     for held, copies in buffers:
-        held.update(copies)
+        held.update(_copies(held) if copies is None else copies)
     try:
         yield
     finally:

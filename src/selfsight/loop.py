@@ -11,7 +11,6 @@ steps changes nothing.
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import torch
@@ -22,6 +21,7 @@ from selfsight.chunks import in_chunks, views_in_chunks
 from selfsight.engine import Engine
 from selfsight.gather import gather, process_rank
 from selfsight.method import Images, Method
+from selfsight.randomness import own_randomness
 from selfsight.schedule import warm_up_cosine
 from selfsight.stopwatch import MODEL, READING, UPDATE, VIEWS, Stopwatch
 
@@ -82,7 +82,7 @@ def train(
         method.train()  # every time: the caller may have looked at the network in between
         optimiser.zero_grad()
         losses, logs, images = [], {}, 0
-        with _own_randomness(engine.device):
+        with own_randomness(engine.device):
             torch.manual_seed(_seed_of(seed, step))
             for part in range(accumulate):
                 batch = batch_at(step * accumulate + part)
@@ -139,10 +139,3 @@ def _seed_of(seed: int, step: int) -> int:
     mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9) ^ process_rank()
     mixed = (mixed ^ (mixed >> 31)) * 0x94D049BB133111EB
     return (mixed ^ (mixed >> 29)) % 2**63
-
-
-def _own_randomness(device: torch.device) -> AbstractContextManager[None]:
-    """Return a context after which the holder's random state is what it was before."""
-    if device.type == "cpu":
-        return torch.random.fork_rng(devices=[])
-    return torch.random.fork_rng(devices=[device.index or 0], device_type=device.type)

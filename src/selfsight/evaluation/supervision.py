@@ -12,7 +12,6 @@ seeded by (seed, k).
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -32,6 +31,7 @@ from selfsight.evaluation.logistic import Fitted
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.layers import freeze, layers_of, train_but_frozen
 from selfsight.optim import build_optimiser
+from selfsight.randomness import own_randomness
 from selfsight.schedule import warm_up_cosine
 from selfsight.views.augmentation import Augmentation
 
@@ -132,7 +132,7 @@ def trained(
         for group in optimiser.param_groups:
             group["lr"] = course.rate * share * group["share"]
         train_but_frozen(encoder)  # every time: the holder may have looked in between
-        with _own_randomness(encoder.mean.device):
+        with own_randomness(encoder.mean.device):
             torch.manual_seed(int(np.random.SeedSequence((course.seed, step)).generate_state(1)[0]))
             loss = _loss(encoder, head, images, course=course, step=step)
             optimiser.zero_grad()
@@ -202,9 +202,3 @@ def _optimiser(
     for above, layer in enumerate(reversed(layers), start=1):  # layers down from the classifier
         groups.append({"params": layer, "share": course.lowest ** (above / depth)})
     return build_optimiser("adamw", groups, weight_decay=WEIGHT_DECAY)
-
-
-def _own_randomness(device: torch.device) -> AbstractContextManager[None]:
-    if device.type == "cpu":
-        return torch.random.fork_rng(devices=[])
-    return torch.random.fork_rng(devices=[device.index or 0], device_type=device.type)
