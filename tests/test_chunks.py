@@ -94,6 +94,27 @@ def test_batch_norm_and_dropout_are_those_of_the_chunks_and_count_once(name: str
         torch.testing.assert_close(chunked.state_dict()[key], value, **EXACT, msg=key)
 
 
+class Sometimes(nn.Module):
+    """Scales by the sum of two weights, but passes by at random, as stochastic depth does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = (nn.Parameter(torch.ones(1, 256, 1, 1)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.one + self.other).expand_as(x) if torch.rand(()) < 0.5 else x
+
+
+def test_weights_that_a_chunk_passes_by_keep_the_gradients_of_the_others() -> None:
+    plain, chunked = build("simclr", batch_norm=False), build("simclr", batch_norm=False)
+    for method in (plain, chunked):
+        method.encoder.network.blocks[4].append(Sometimes().double())
+    _, wanted = gradients(piecewise(plain), None)
+    _, found = gradients(chunked, CHUNK)
+    for key, gradient in wanted.items():
+        torch.testing.assert_close(found[key], gradient, **EXACT, msg=key)
+
+
 def test_no_map_of_the_encoder_is_kept_between_the_passes() -> None:
     method, kept = build("simclr", batch_norm=True), []
 

@@ -160,10 +160,9 @@ class _Chunked(torch.autograd.Function):
             if of_images is not None:
                 of_images[rows] = found.pop()
             for place, gradient in enumerate(found):
-                before = sums[place]
-                sums[place] = (
-                    gradient if before is None or gradient is None else before.add_(gradient)
-                )
+                if gradient is not None:  # a chunk may pass a weight by, as stochastic depth does
+                    before = sums[place]  # not added to in place: two weights may share a gradient
+                    sums[place] = gradient if before is None else before + gradient
         return None, None, of_images, *sums
 
 
