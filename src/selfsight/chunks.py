@@ -31,11 +31,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from selfsight.errors import UserError
 from selfsight.gather import world_size
+from selfsight.joined import rooms
 from selfsight.method import Images, Method, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.randomness import own_randomness
 from selfsight.settings import Settings
-from selfsight.views.joined import rooms
 
 Copies = dict[str, Tensor | None]
 Buffers = list[tuple[Copies, Copies | None]]  # a module's, and copies

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from selfsight.ema import Ema
 from selfsight.gather import gather
+from selfsight.joined import joined
 from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
@@ -26,7 +27,6 @@ from selfsight.precision import full_precision
 from selfsight.ranges import Count, Fraction, Momentum, Positive, Range, Several, Share, Whole
 from selfsight.schedule import rising_momentum
 from selfsight.suiting import slower_teacher
-from selfsight.views.joined import joined
 from selfsight.views.presets import EachOf, multi_crop
 
 Scores = Float[Tensor, "batch outputs"]

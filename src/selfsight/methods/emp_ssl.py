@@ -17,13 +17,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selfsight.gather import gather
+from selfsight.joined import joined
 from selfsight.method import Card, Method, Recipe, Step, Views
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.heads import mlp
 from selfsight.nets.sizes import features_of, small_side
 from selfsight.precision import full_precision
 from selfsight.ranges import Count, NonNegative, Positive, Several, Share
-from selfsight.views.joined import joined
 from selfsight.views.presets import Augmentation, EachOf
 
 Vectors = Float[Tensor, "batch dim"]

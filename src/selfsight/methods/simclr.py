@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfsight.gather import gather
+from selfsight.joined import joined
 from selfsight.matching import matching_loss
 from selfsight.method import Adjustment, Card, Method, Recipe, Situation, Step, Views
 from selfsight.nets.encoder import Encoder
@@ -24,7 +25,6 @@ from selfsight.nets.heads import mlp
 from selfsight.precision import full_precision
 from selfsight.ranges import Count, NonNegative, Positive, Share
 from selfsight.suiting import stronger_colour
-from selfsight.views.joined import joined
 from selfsight.views.presets import simclr, two_views
 
 

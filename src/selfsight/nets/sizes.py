@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from selfsight.errors import UserError
+from selfsight.joined import joined
 from selfsight.nets.encoder import Encoder
-from selfsight.views.joined import joined
 
 SMALLEST = 6  # px; below it three halvings leave nothing to see
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from selfsight.views.joined import joined, rooms
+from selfsight.joined import joined, rooms
 
 
 def three(size: int = 4) -> Tensor:
