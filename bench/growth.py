@@ -53,7 +53,7 @@ def own():
     return 1024 * int(status.split("RssAnon:")[1].split()[0])
 
 def batch_at(number):
-    rows = endless_rows(number, images=images, batch=batch, seed=0)[rank::processes]
+    rows = endless_rows(number, images=images, batch=batch, seed=0)
     return engine.place(np.asarray(pixels[rows]))
 
 before, most, over = own(), [0], threading.Event()
@@ -67,6 +67,7 @@ records = []
 for record in train(method, batch_at, engine=engine, chunk=asked["chunk"], lr=1e-3,
                     optimiser=build_optimiser("adamw", method.param_groups(), weight_decay=1e-4),
                     progress=lambda step: step / asked["steps"]):
+    assert record.images * processes == batch, record.images
     records.append(record)
 over.set()
 pace = Pace.of(records)
@@ -97,8 +98,8 @@ def rows(arguments: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     for batch in (64, 256, 1024, 4096):
         if batch <= arguments.whole:
             yield "batch, whole", usual | {"batch": batch}
-    for batch in (1024, 4096):
-        yield "batch, in chunks", usual | {"batch": batch, "chunk": 256}
+    for batch, chunk in ((1024, 256), (4096, 256), (4096, 128)):
+        yield "batch, in chunks", usual | {"batch": batch, "chunk": chunk}
     for views in (2, 4, 8, 16):
         yield "views", usual | {"views": views, "method": "emp_ssl"}
     for processes in (1, 2):

@@ -14,7 +14,8 @@ lightly    its CIFAR-10 benchmark's SimCLR: ResNet-18 with a 3x3 stem, batch 128
 solo       the settings of solo-learn's SimCLR for CIFAR-10 with lightly's parts: batch 256, LARS
            (0.02) with rate 0.4, temperature 0.2, hidden 2048, output 256, stronger colours, crops
            from a fifth;
-patches    `bench/patches.py`: k-means on whitened patches (Coates, Lee, Ng 2011);
+patches    `bench/patches.py`: k-means on whitened patches (Coates, Lee, Ng 2011); its minutes are
+           those of decoding and of finding the centres;
 untrained  ours before its first step; pixels: the image itself.
 
 A row that is there already is not made again, so a killed benchmark goes on where it was. The
@@ -142,6 +143,11 @@ class Table:
         """Return whether a row is there."""
         return (self.out / f"{name}.json").exists()
 
+    def decode(self, cache: Path) -> None:
+        """Decode the folder of training images anew, into a store of its own."""
+        shutil.rmtree(cache, ignore_errors=True)
+        open_images(str(self.folder / "train"), size=32, labels="none", cache=cache)
+
     def measure(self, name: str, encode: Encode, **said: object) -> None:
         """Embed both parts, then `keep`."""
         self.keep(name, *(embed(encode, part, batch=64) for part in self.parts), **said)
@@ -175,10 +181,9 @@ def ours(table: Table, arguments: argparse.Namespace, *, seed: int) -> None:
     """Train with selfsight and measure the run, and once its untrained encoder."""
     run, cache = table.out / f"run-{seed}", table.out / f"cache-{seed}"
     if not (run / "taken.txt").exists():
-        shutil.rmtree(cache, ignore_errors=True)
         shutil.rmtree(run, ignore_errors=True)
         began = time.perf_counter()
-        open_images(str(table.folder / "train"), size=32, labels="none", cache=cache)
+        table.decode(cache)
         left = arguments.minutes - (time.perf_counter() - began) / 60
         words = ["train", str(table.folder / "train"), "--out", str(run), "--seed", str(seed)]
         words += ["--minutes", f"{left:.3f}", "--labels", "none", "--cache", str(cache)]
@@ -233,6 +238,7 @@ def main() -> None:
             peer(table, arguments, recipe)
     if not table.there("patches"):
         began = time.perf_counter()
+        table.decode(table.out / "cache-patches")
         encode = reader(table.parts[0], clusters=arguments.clusters, seed=0)
         table.measure("patches", encode, minutes=(time.perf_counter() - began) / 60)
     if not table.there("pixels"):

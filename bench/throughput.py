@@ -225,7 +225,7 @@ def main() -> None:
     )
     parser.add_argument("--methods", default="simclr", help="names with commas, or all")
     parser.add_argument("--encoder", default="resnet18")
-    parser.add_argument("--stem", default="standard", choices=("standard", "small", "auto"))
+    parser.add_argument("--stem", default="standard", choices=("standard", "small"))
     parser.add_argument("--sizes", default="32", help="in px, with commas")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--steps", type=int, default=60)

@@ -10,6 +10,7 @@ from two_processes import SMALL
 
 from selfsight import methods
 from selfsight.chunks import (
+    _copied_buffers,
     chunk_lines,
     demand_chunk,
     demand_groups,
@@ -235,3 +236,13 @@ def test_the_second_pass_is_in_the_precision_of_the_first() -> None:
         features.float().square().sum().backward()
     assert len(seen) == 2 * BATCH // CHUNK
     assert len(set(seen)) == 1
+
+
+def test_buffers_that_no_chunk_changes_are_copied_once() -> None:
+    encoder = build("simclr", batch_norm=False).encoder
+    first = _copied_buffers(encoder, before=[])
+    encoder.std += 1
+    then = _copied_buffers(encoder, before=first)
+    assert then[0][1]["mean"] is first[0][1]["mean"]
+    assert then[0][1]["std"].equal(encoder.std)
+    assert not first[0][1]["std"].equal(encoder.std)

@@ -45,12 +45,14 @@ def test_the_first_step_is_left_out_of_the_pace() -> None:
     assert pace.shares["model"] == pytest.approx(0.7)
 
 
-def heard(monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> list[str]:
+def heard(
+    monkeypatch: pytest.MonkeyPatch, *, seconds: float, minutes: float | None = None
+) -> list[str]:
     """Return what is said of 20 parts that take so long each, and of a phase without parts."""
     now, lines = [0.0], []
     monkeypatch.setattr("selfsight.forecast.time.monotonic", lambda: now[0])
     monkeypatch.setattr(Display, "say", lambda _, line: lines.append(line))
-    hears = BeginningForecaster(Display(quiet=True), device=torch.device("cpu"))
+    hears = BeginningForecaster(Display(quiet=True), device=torch.device("cpu"), minutes=minutes)
     hears.phase("finding patches", 0, 0)
     for done in range(0, 21):
         hears.phase("looking at views", 100 * done, 2000)
@@ -68,3 +70,10 @@ def test_a_long_beginning_is_told_its_time_once(monkeypatch) -> None:
 
 def test_nothing_is_said_of_a_short_beginning(monkeypatch) -> None:
     assert heard(monkeypatch, seconds=0.1) == []
+
+
+def test_a_beginning_that_takes_longer_than_was_asked_for_says_so(monkeypatch) -> None:
+    told, _ = heard(monkeypatch, seconds=3.0, minutes=0.9)
+    assert "takes about 57 s more, beyond the 0.9 min that were asked for; " in told
+    told, _ = heard(monkeypatch, seconds=5.0, minutes=2.0)
+    assert "beyond" not in told

@@ -84,6 +84,15 @@ def test_auto_asks_all_processes_for_one_answer() -> None:
     assert "100" in " ".join(said) or "1e+02" in " ".join(said)
 
 
+def test_auto_reckons_with_the_threads_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(preset="auto", minutes=100.0, threads=2)
+    assert choose(settings)[0].encoder == "patchnet"
+    monkeypatch.setattr("selfsight.preset.world_size", lambda: 4)
+    found, said = choose(settings)
+    assert found.encoder == "auto"
+    assert "about 1.2e+02 passes" in said
+
+
 @pytest.mark.parametrize(
     ("settings", "images", "device", "encoder", "reason"),
     [
@@ -216,12 +225,24 @@ def test_a_bench_of_no_steps_tells_what_finding_the_encoder_takes(
     assert found.advice.endswith("an accelerator")  # a share of the images takes as many views
 
 
+def test_a_bench_foretells_no_steps_where_the_beginning_takes_all_the_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    monkeypatch.setattr("selfsight.speed.beginnings.MEASURED", 50)
+    words = {"encoder": "patchnet", "size": 8, "threads": 1, "minutes": 0.001, "device": "cpu"}
+    settings = settings_from(words | {"cache": str(tmp_path)})
+    found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)
+    assert (found.steps, found.beginning) == (0, 0)
+    assert "patchnet at 8 px, no gradient steps, fp32 on cpu" in found.plan
+
+
 def test_minutes_that_the_beginning_takes_up_leave_a_run_without_steps() -> None:
     said: list[str] = []
     settings = Settings(encoder="patchnet", minutes=1.0)
     left = within_minutes(settings, spent=61.0, say=said.append)
     assert (left.steps, left.minutes) == (0, None)
-    assert "took all of the 1 min" in said[0]
+    assert "takes all of the 1 min" in said[0]
     assert within_minutes(settings, spent=59.0, say=pytest.fail) == settings
 
 

@@ -164,13 +164,17 @@ main()
 """
 
 
-def test_torchrun_of_the_command_stops_in_all_processes_and_resumes_one_run(tmp_path) -> None:
-    """Only the first process looks; the second would train on, and wait for it for ever."""
+def write_noise(folder: Path) -> None:
     draws = np.random.default_rng(0)
     for number in range(60):
-        path = tmp_path / f"images/class{number % 2}/{number}.png"
+        path = folder / f"class{number % 2}/{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draws.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
+
+
+def test_torchrun_of_the_command_stops_in_all_processes_and_resumes_one_run(tmp_path) -> None:
+    """Only the first process looks; the second would train on, and wait for it for ever."""
+    write_noise(tmp_path / "images")
     options = {
         "out": tmp_path / "run",
         "cache": tmp_path / "cache",
@@ -201,3 +205,33 @@ def test_torchrun_of_the_command_stops_in_all_processes_and_resumes_one_run(tmp_
     )  # fmt: skip
     assert [record["step"] for record in run.records("step")] == [1, 2, 3]
     assert (run.path / "report.html").is_file()
+
+
+FINDING = """
+import sys
+sys.modules["pacmap"] = None
+from selfsight import beginning
+from selfsight.__main__ import main
+from selfsight.nets import patchnet
+patchnet.CLUSTERS, beginning.PASSES = 40, 1
+main()
+"""
+
+
+def test_processes_find_the_encoder_that_one_finds_and_take_steps_from_there(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)  # for loading; as in the processes
+    write_noise(tmp_path / "images")
+    words = ["train", str(tmp_path / "images"), f"--cache={tmp_path / 'cache'}", "--preset=laptop"]
+    words += ["--steps=2", "--size=16", "--batch=32", "--labels=none", "--threads=1"]
+    words += ["--device=cpu", "--precision=fp32"]
+    torchrun("--no-python", sys.executable, "-c", FINDING, *words, f"--out={tmp_path / 'two'}")
+    alone = [sys.executable, "-c", FINDING, *words, f"--out={tmp_path / 'one'}"]
+    subprocess.run(alone, check=True, capture_output=True, timeout=200)
+    one, two = (Run.open(tmp_path / name) for name in ("one", "two"))
+    assert [record["step"] for record in two.records("step")] == [1, 2]
+    found = dict(two.encoder.named_buffers())
+    assert any(name.endswith("centres") for name in found)
+    for name, value in one.encoder.named_buffers():
+        assert value.equal(found[name]), name

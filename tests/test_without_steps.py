@@ -11,12 +11,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import selfsight
-from selfsight.assemble import demand_steps
+from selfsight.assemble import demand_steps, precision_used
 from selfsight.diagnosis.verdict import judge
 from selfsight.errors import UserError
 from selfsight.layered import run_layers
 from selfsight.run import Run
-from selfsight.settings import Settings
+from selfsight.settings import Settings, settings_from
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,6 +56,7 @@ def run(images: Path) -> Run:
 def test_it_is_called_by_its_encoder_and_has_no_curves(run: Run) -> None:
     assert run.settings.taught_by == "patchnet"
     assert run.evidence["steps"] == 0
+    assert run.evidence["machine"]["precision"] == "fp32"  # on every machine
     assert run.records("step") == run.records("look") == []
     assert run.verdict.endswith("No gradient step was taken, so no loss tells of progress.")
     page = (run.path / "report.html").read_text("utf-8")
@@ -117,6 +118,7 @@ def test_no_advice_to_train_longer_where_nothing_is_trained() -> None:
         ({"accumulate": 2}, {}, "accumulate"),
         ({"batch": 64}, {}, "batch"),
         ({"looks": 3}, {}, "looks"),
+        ({"precision": "bf16"}, {}, "precision"),
         ({}, {"hidden": 64}, "hidden"),
     ],
 )
@@ -133,3 +135,22 @@ def test_networks_that_learn_in_steps_are_not_given_none(tmp_path: Path) -> None
     with pytest.raises(UserError, match="steps is 0, and resnet18 learns in steps only"):
         selfsight.train("digits", out=tmp_path / "r", steps=0, size=8, quiet=True)
     assert not (tmp_path / "r").exists()
+
+
+def test_only_steps_are_in_half_precision() -> None:
+    assert precision_used(Settings(encoder="patchnet", steps=0), "bf16") == "fp32"
+    assert precision_used(Settings(encoder="patchnet", steps=5), "bf16") == "bf16"
+
+
+def test_a_beginning_made_again_that_takes_all_the_minutes_leaves_a_run_without_steps(
+    images: Path,
+) -> None:
+    words = {"encoder": "patchnet", "minutes": 0.001, "size": 8, "labels": "none", "batch": 64}
+    words |= {"device": "cpu", "threads": 1, "cache": str(images.parent / "cache")}
+    out = images.parent / "again"  # as if killed before its first checkpoint
+    Run.create(out, images=str(images), settings=settings_from(words), method_settings={})
+    run = selfsight.train(images, out=out, resume=True, quiet=True, **words)
+    assert (run.settings.minutes, run.settings.steps) == (None, 0)
+    assert Run.open(out).settings.taught_by == "patchnet"
+    assert run.records("step") == []
+    assert "<title>patchnet on digits" in (out / "report.html").read_text("utf-8")

@@ -17,7 +17,7 @@ CHANNELS, FLOAT = 3, 4  # of an image; bytes of a number
 USUAL_ENCODER = "resnet18"
 STEPS_ONLY = (  # settings that nothing without gradient steps looks at
     *("method", "batch", "accumulate", "chunk", "optimiser", "lr", "weight_decay", "warm_up"),
-    *("on_collapse", "looks", "checkpoint_minutes"),
+    *("on_collapse", "looks", "checkpoint_minutes", "precision"),
 )
 SMALLEST_FOR_STANDARD = 32  # px; of smaller images a ResNet's own stem leaves less than one place
 
@@ -98,6 +98,7 @@ def suited(
         batch=settings.batch,
         image_size=settings.size,
         accumulate=settings.accumulate,
+        chunk=settings.chunk,
     )
     changed = {}
     for adjustment in kind.suited(situation):
@@ -105,6 +106,11 @@ def suited(
             say(f"{adjustment.setting} = {adjustment.value}: {adjustment.reason}")
             changed[adjustment.setting] = adjustment.value
     return own | changed
+
+
+def precision_used(settings: Settings, precision: str) -> str:
+    """Return the precision of a run: the engine's, but full where no gradient step is taken."""
+    return "fp32" if settings.steps == 0 else precision
 
 
 def for_steps(settings: Settings) -> list[str]:

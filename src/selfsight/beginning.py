@@ -9,6 +9,7 @@ from torch import Tensor
 from selfsight.data.images import ImageSet
 from selfsight.nets.encoder import Encoder
 from selfsight.nets.patchnet import LINEAR, READ_AT, PatchNet, read
+from selfsight.randomness import own_randomness
 from selfsight.views.presets import EachOf, mild, two_views
 
 PATCHES, VIEWS = "finding patches", "looking at views"  # the phases, in turn
@@ -83,7 +84,7 @@ def begin(
     chosen = rows[:: _every(len(images))]
     parts = np.array_split(chosen, -(-len(chosen) // at_a_time))
     whole = torch.cat([read(encoder.normalise(pixels(some))) for some in parts])
-    with torch.random.fork_rng(devices=[]):
+    with own_randomness(home):
         torch.manual_seed(seed)
         network.find_patches(whole, seed=seed)
         network.find_linear(views())

@@ -19,7 +19,7 @@ The statistics of the whole batch would take a pass over all chunks for every ba
 heads, which see all rows at once, batch norm is that of the whole batch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
@@ -136,8 +136,10 @@ class _Chunked(torch.autograd.Function):
         ctx.encoder, ctx.chunk, ctx.again = encoder, chunk, []
         ctx.save_for_backward(images, *weights)
         features: list[Tensor] = []  # one room for all, once their kind is known
+        copies: Buffers = []
         for start in range(0, len(images), chunk):
-            ctx.again.append(_as_now(encoder, images.device))
+            copies = _copied_buffers(encoder, before=copies)
+            ctx.again.append(_as_now(copies, images.device))
             part = type(encoder).forward(encoder, images[start : start + chunk])
             if not features:
                 features.append(part.new_empty(len(images), *part.shape[1:]))
@@ -166,8 +168,11 @@ class _Chunked(torch.autograd.Function):
         return None, None, of_images, *sums
 
 
-def _as_now(encoder: Encoder, device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """Return a context in which the encoder computes as it would now, and leaves no trace."""
+def _as_now(copies: Buffers, device: torch.device) -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which the encoder computes as it would now, and leaves no trace.
+
+    copies: of its buffers, as they are now.
+    """
     kind = device.type
     autocast = partial(
         torch.autocast,
@@ -176,7 +181,6 @@ def _as_now(encoder: Encoder, device: torch.device) -> Callable[[], AbstractCont
         enabled=torch.is_autocast_enabled(kind),
         cache_enabled=False,
     )
-    copies = _copied_buffers(encoder)
     state = torch.get_rng_state()
     own = None if kind == "cpu" else torch.get_device_module(device).get_rng_state(device)
 
@@ -191,17 +195,27 @@ def _as_now(encoder: Encoder, device: torch.device) -> Callable[[], AbstractCont
     return again
 
 
-def _copied_buffers(encoder: Encoder) -> Buffers:
-    """Return the buffers and copies; of batch norms none, which while training read no buffer."""
+def _copied_buffers(encoder: Encoder, *, before: Buffers) -> Buffers:
+    """Return the buffers and copies; of batch norms none, which while training read no buffer.
+
+    before: those of the chunk before, or none. What has not changed since is not copied again.
+    """
+    held = [part for part in encoder.modules() if part._buffers]
+    earlier = [copies or {} for _, copies in before] or [{} for _ in held]
     return [
-        (part._buffers, None if isinstance(part, _BatchNorm) else _copies(part._buffers))
-        for part in encoder.modules()
-        if part._buffers
+        (part._buffers, None if isinstance(part, _BatchNorm) else _copies(part._buffers, copies))
+        for part, copies in zip(held, earlier, strict=True)
     ]
 
 
-def _copies(buffers: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
-    return {name: None if own is None else own.clone() for name, own in buffers.items()}
+def _copies(buffers: Copies, earlier: Copies) -> Copies:
+    return {name: _copy(own, earlier.get(name)) for name, own in buffers.items()}
+
+
+def _copy(own: Tensor | None, earlier: Tensor | None) -> Tensor | None:
+    if own is None or earlier is None or own.shape != earlier.shape or not own.equal(earlier):
+        return None if own is None else own.clone()
+    return earlier
 
 
 @contextmanager
@@ -209,7 +223,7 @@ def _with_buffers(buffers: Buffers) -> Iterator[None]:
     """Compute with the copies: the second pass sees what the first saw, and leaves no trace."""
     own = [dict(held) for held, _ in buffers]
     for held, copies in buffers:
-        held.update(_copies(held) if copies is None else copies)
+        held.update(_copies(held, {}) if copies is None else copies)
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from selfsight import __version__
+from selfsight.assemble import precision_used
 from selfsight.beginning import pair
 from selfsight.diagnosis.verdict import Verdict, judge
 from selfsight.display import Display
@@ -25,6 +26,7 @@ from selfsight.method import Method
 from selfsight.nets.encoder import Encoder
 from selfsight.reporting.page import write_report
 from selfsight.run import Run
+from selfsight.settings import Settings
 
 MOST_MEASURED = 5_000  # labelled images of each part; `selfsight evaluate` uses all
 
@@ -49,7 +51,7 @@ def conclude(
         "verdict": {"word": verdict.word, "sentence": verdict.sentence},
         "table": [] if found is None else found.table(),
         "images": {"train": len(material.train), "held_out": len(material.held_out)},
-        "machine": _machine(engine),
+        "machine": _machine(engine, run.settings),
         "seconds": state.seconds,
         "steps": state.step,
     }
@@ -108,11 +110,11 @@ def _verdict(found: Evidence | None, state: State) -> Verdict:
     )
 
 
-def _machine(engine: Engine) -> dict[str, str | int]:
+def _machine(engine: Engine, settings: Settings) -> dict[str, str | int]:
     return {
         "processor": _processor(),
         "device": str(engine.device),
-        "precision": engine.precision,
+        "precision": precision_used(settings, engine.precision),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -48,6 +48,7 @@ def fit(
 ) -> Run:
     """Train and return the finished run. Raises UserError for mistakes, Interrupted for Ctrl-C."""
     settings, engine = equip(settings)
+    asked = settings.minutes  # a preset may replace them
     display = display if engine.first else Display(quiet=True)
     kind = methods.find(settings.method)
     own = methods.parse_settings(kind, method_settings)
@@ -71,12 +72,13 @@ def fit(
     def start(encoder: Encoder) -> None:
         nonlocal spent
         since = time.monotonic()
+        hears = BeginningForecaster(display, device=engine.device, minutes=asked)
         with unsaved():
             begin(
                 encoder.to(engine.device),
                 material.train,
                 seed=settings.seed,
-                progress=BeginningForecaster(display, device=engine.device).phase,
+                progress=hears.phase,
             )
         spent = engine.first_says(time.monotonic() - since)
 
@@ -144,6 +146,8 @@ def _run(
 ) -> Run:
     if engine.first and not resume:
         Run.create(out, images=place(images), settings=placed(settings), method_settings=own)
+    elif engine.first:
+        Run.open(out).shorten(settings)
     engine.wait()
     run = Run.open(out)
     if resume and settings.batch != run.settings.batch:  # as fitted to the images

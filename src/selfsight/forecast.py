@@ -90,8 +90,10 @@ class Forecaster:
 class BeginningForecaster:
     """Shows the phases by which an encoder is found, and says once what a long one will take."""
 
-    def __init__(self, display: Display, *, device: torch.device) -> None:
-        self._display, self._device = display, device
+    def __init__(self, display: Display, *, device: torch.device, minutes: float | None) -> None:
+        """Minutes: that were asked for, if any; a beginning is not cut short."""
+        self._display, self._device, self._minutes = display, device, minutes
+        self._began = time.monotonic()
         self._first: tuple[float, int] | None = None  # when, and how many parts there were
         self._said = False
 
@@ -108,10 +110,13 @@ class BeginningForecaster:
         if self._said or not counted or took < LISTENED:
             return
         left = took / counted * (total - done)
-        if left >= WORTH_SAYING:
+        beyond = self._minutes is not None and now - self._began + left > 60 * self._minutes
+        if left >= WORTH_SAYING or beyond:
             self._said = True
+            more = (
+                f"more, beyond the {self._minutes:g} min that were asked for" if beyond else "more"
+            )
             self._display.say(
                 f"measured on {counted:,} of {total:,} pairs: {name} takes about {duration(left)} "
-                "more, and is most of finding the encoder; "
-                f"{in_words(peak_memory(self._device))} of memory"
+                f"{more}; {in_words(peak_memory(self._device))} of memory"
             )

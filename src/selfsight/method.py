@@ -64,6 +64,7 @@ class Situation:
     batch: int  # images that pass at once, over all processes
     image_size: int  # px
     accumulate: int = 1  # batches a step
+    chunk: int | None = None  # views that an encoder computes at a time, or all
     grey: bool = False  # whether no image has a colour
 
 

@@ -1,6 +1,6 @@
 """What a run says before its first step."""
 
-from selfsight.assemble import rate_lines
+from selfsight.assemble import precision_used, rate_lines
 from selfsight.chunks import chunk_lines
 from selfsight.engine import Engine
 from selfsight.material import Material
@@ -22,7 +22,7 @@ def opening(run: Run, method: Method, material: Material, engine: Engine) -> lis
         *said,
         f"{len(material.train):,} images to train on, {len(material.held_out):,} held out, "
         f"{len(material.train.labels.names)} classes, {len(material.skipped)} files skipped",
-        f"{what}{engine.precision} on {engine.device}, "
+        f"{what}{precision_used(settings, engine.precision)} on {engine.device}, "
         f"{settings.threads} thread{'s' if settings.threads != 1 else ''}",
     ]
     if material.skipped:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from selfsight.assemble import for_steps
+from selfsight.gather import world_size
 from selfsight.settings import Settings
 
 MINUTES = 10.0  # that `auto` reckons with where no budget is given
@@ -41,15 +42,15 @@ def chosen(
 
 
 def within_minutes(settings: Settings, *, spent: float, say: Callable[[str], None]) -> Settings:
-    """Return settings without steps, said aloud, where the beginning took all the minutes.
+    """Return settings without steps, said aloud, where the beginning takes all the minutes.
 
-    spent: seconds that it took.
+    spent: seconds that it takes.
     """
     if settings.minutes is None or spent < 60 * settings.minutes:
         return settings
     say(
-        f"steps = 0: what {settings.encoder} begins with took all of the {settings.minutes:g} min, "
-        "so no gradient step is taken"
+        f"steps = 0: what {settings.encoder} begins with takes all of the {settings.minutes:g} "
+        "min, so no gradient step is taken"
     )
     return replace(settings, minutes=None, steps=0)
 
@@ -118,5 +119,5 @@ def _passes(settings: Settings, *, images: int) -> float:
     if settings.steps is not None:
         return settings.steps * settings.batch * settings.accumulate / images
     assert settings.threads != "auto"
-    speed = SPEED * settings.threads * (32 / settings.size) ** 2
+    speed = SPEED * settings.threads * world_size() * (32 / settings.size) ** 2
     return (settings.minutes or MINUTES) * 60 * speed / images

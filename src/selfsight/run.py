@@ -10,7 +10,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,17 +42,16 @@ class Run:
         Raises UserError where `vacant` does, and for a disk that takes no more.
         """
         vacant(path)
+        run = cls(path, images, settings, method_settings)
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            partial = path / "settings.toml.part"
-            write_settings(partial, settings, images=images, method_settings=method_settings)
-            partial.replace(path / "settings.toml")
+            run._write_settings()
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
             raise UserError(
                 f"cannot write to {path}: {error.strerror}; mend that, or choose another --out"
             ) from error
-        return cls(path, images, settings, method_settings)
+        return run
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -96,6 +95,19 @@ class Run:
         except FileNotFoundError:
             return []
         return [record for record in _parsed(lines) if record["kind"] == kind]
+
+    def shorten(self, settings: Settings) -> None:
+        """Save that no step is taken, where these settings say so and the saved ones do not."""
+        if settings.steps == 0 and self.settings.steps != 0:
+            shorter = replace(self.settings, minutes=None, epochs=None, steps=0)
+            replace(self, settings=shorter)._write_settings()
+
+    def _write_settings(self) -> None:
+        partial = self.path / "settings.toml.part"
+        write_settings(
+            partial, self.settings, images=self.images, method_settings=self.method_settings
+        )
+        partial.replace(self.path / "settings.toml")
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Add records as lines of JSON; numbers that are not finite become null."""

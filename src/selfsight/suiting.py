@@ -26,13 +26,14 @@ def fitted_queue(situation: Situation, *, length: int) -> list[Adjustment]:
 
 
 def fitted_splits(situation: Situation, *, splits: int) -> list[Adjustment]:
-    """Return the adjustment of `splits`, if a process's batch gives no such groups of 16."""
-    batch = situation.batch // world_size()
+    """Return the adjustment of `splits`, if what passes at once gives no such groups of 16."""
+    batch = situation.chunk or situation.batch // world_size()
     fitting = [n for n in range(1, splits + 1) if batch % n == 0 and batch >= 16 * n]
     fitted = max(fitting, default=1)
     if fitted == splits:
         return []
-    reason = f"a batch of {batch} gives {fitted} equal groups of 16 or more images"
+    what = "chunk" if situation.chunk else "batch"
+    reason = f"a {what} of {batch} gives {fitted} equal groups of 16 or more images"
     return [Adjustment("splits", fitted, reason)]
 
 

@@ -176,6 +176,12 @@ def test_odd_batches_get_fewer_groups() -> None:
     assert {adjustment.setting: adjustment.value for adjustment in suited}["splits"] == 2
 
 
+def test_chunks_get_groups_that_are_not_too_small() -> None:
+    suited = MoCo.suited(Situation(images=50_000, batch=1024, image_size=32, chunk=32))
+    assert [(found.setting, found.value) for found in suited] == [("splits", 2)]
+    assert "a chunk of 32 gives 2 equal groups" in suited[0].reason
+
+
 @pytest.mark.parametrize(
     "wrong", [{"queue": 0}, {"temperature": 0.0}, {"momentum": 1.0}, {"splits": 0}]
 )

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from selfsight.nets.patch_answers import SIDE, PatchAnswers, k_means, normalised
+from selfsight.nets.patch_answers import SIDE, PatchAnswers, _sampled, k_means, normalised
 
 
 def learnt(*, stride: int = 1, seed: int = 0) -> PatchAnswers:
@@ -79,3 +79,11 @@ def test_a_seed_decides_the_patches() -> None:
 
 def test_images_smaller_than_a_patch_are_answered() -> None:
     assert learnt()(torch.rand(2, 3, 4, 3, dtype=torch.float64)).shape == (2, 7, 1, 1)
+
+
+def test_every_image_gives_as_many_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last ones too: images are in the order of their folders, which may be classes."""
+    monkeypatch.setattr("selfsight.nets.patch_answers.SAMPLED", 10)
+    images = torch.arange(7.0)[:, None, None, None].expand(-1, 3, 8, 8)
+    patches = _sampled(images, torch.Generator().manual_seed(0))
+    assert patches[:, 0].int().bincount().tolist() == [2] * 7

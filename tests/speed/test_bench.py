@@ -1,6 +1,7 @@
 """`selfsight bench` names the bottleneck, and says what follows from it."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def images(tmp_path) -> Path:
         (replace(found(reading=0.9), free=2**19), "reading", "do not fit into the free memory"),
         (found(update=0.9), "update", "a larger --batch"),
         (replace(FOUND, steps=10), "decoding", "--cache keeps it"),
+        (replace(FOUND, beginning=600.0), "beginning", "an accelerator"),
+        (replace(FOUND, beginning=400.0), "model", "a smaller --encoder"),
         (replace(FOUND, steps=10, once=Once(50.0, 100.0, 2, 1.0)), "disk", "faster disk"),
     ],
 )
@@ -116,6 +119,8 @@ def test_a_named_set_has_no_files_to_read(tmp_path) -> None:
 def test_mistakes_are_said_before_anything_is_measured(images, tmp_path) -> None:
     with pytest.raises(UserError, match="seconds is 0"):
         selfsight.bench(images, seconds=0.0)
+    with pytest.raises(UserError, match="seconds is inf"):
+        selfsight.bench(images, seconds=math.inf)
     with pytest.raises(UserError, match="there is no folder"):
         selfsight.bench(tmp_path / "absent", settings=Settings(threads=1, device="cpu"), quiet=True)
     with pytest.raises(UserError, match="cannot write"):

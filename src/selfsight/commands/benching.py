@@ -1,6 +1,7 @@
 """`selfsight.bench`: what bounds a planned run on this machine, in about half a minute."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,13 +30,13 @@ def bench(
     """Measure on a sample what a run would take here, and name what bounds it.
 
     images, settings, method_settings: of the run that is planned, as `train` takes them; its
-    images are not decoded, only a sample is. seconds: how long to measure, besides loading and one
-    step at the least. json_file: where to write the numbers too.
+    images are not decoded, only a sample is. seconds: how long to measure, besides loading and
+    three steps at the least. json_file: where to write the numbers too.
 
     Raises UserError for a mistake in the input, in one line.
     """
-    if not seconds >= LEAST:
-        raise UserError(f"seconds is {seconds}; it must be at least {LEAST:g}")
+    if not LEAST <= seconds < math.inf:
+        raise UserError(f"seconds is {seconds}; it must be at least {LEAST:g}, and a number")
     if json_file is not None:
         check_place(Path(json_file))
     from selfsight.display import Display

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 SIDE = 6  # px of a patch
 CONTRAST = 10 / 64**2  # added to a patch's variance; the paper's 10 for pixels of deviation 64
 WHITENING = 0.1  # added to the variances of whitened directions
-SAMPLED, FITTED, ROUNDS = 100_000, 8192, 10  # patches; at a time; rounds of Lloyd's algorithm
+SAMPLED, FITTED, ROUNDS = 100_000, 8192, 10  # patches, at least; at a time; Lloyd's rounds
 NEAREST = 1e-6  # of squared distances, whose root has no slope at 0
 
 Images = Float[Tensor, "batch channels height width"]
@@ -97,7 +97,7 @@ def _sampled(pixels: Images, random: torch.Generator) -> Float[Tensor, "patches 
         places = torch.randint(patches.shape[1], (len(part), each), generator=random)
         wanted = places.to(part.device)[..., None].expand(-1, -1, patches.shape[2])
         found.append(patches.gather(1, wanted).flatten(0, 1))
-    return torch.cat(found)[:SAMPLED]
+    return torch.cat(found)
 
 
 def k_means(

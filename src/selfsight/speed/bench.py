@@ -14,6 +14,7 @@ EXPLAINED = {
     UPDATE: "optimiser, slow copies",
 }
 OTHER = "other"  # what of a step is none of the parts
+BEGINNING = "beginning"  # before the first step, finding what the encoder begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ class Bench:
 
     @property
     def bound(self) -> str:
-        """Return what takes longest: a part of the step, or "disk" or "decoding" before it."""
+        """Return what takes longest: a part of the step, or "disk", "decoding" or "beginning"."""
+        if self.beginning > max(self.preparing, self.training):
+            return BEGINNING
         if self.once is not None and self.preparing > self.training:
             return "disk" if self.once.reading < self.once.decoding else "decoding"
         return max(self.shares, key=lambda part: self.shares[part])
@@ -82,7 +85,7 @@ class Bench:
         """Return what to change, or that nothing here can be."""
         if self.bound == MODEL:
             return self._about_the_model()
-        if self.steps == 0 and self.bound in self.shares:
+        if self.bound == BEGINNING or (self.steps == 0 and self.bound in self.shares):
             faster = "an accelerator" if self.device == "cpu" else "a faster accelerator"
             return "; or ".join([*self._busy_cores(), faster])
         if self.bound == READING and self.free is not None and self.store > self.free:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from selfsight import methods
-from selfsight.assemble import demand_steps
+from selfsight.assemble import demand_steps, precision_used
 from selfsight.budget import step_budget
 from selfsight.data.images import ImageSet, Labels, open_images
 from selfsight.data.scan import scan
@@ -19,7 +19,7 @@ from selfsight.material import held_out_share, pixel_statistics
 from selfsight.memory import free_memory
 from selfsight.nets.networks import begins
 from selfsight.preparation import drafted, equip, settled
-from selfsight.preset import chosen
+from selfsight.preset import chosen, within_minutes
 from selfsight.settings import Settings
 from selfsight.speed.beginnings import time_beginning
 from selfsight.speed.bench import OTHER, Bench, Once
@@ -77,11 +77,12 @@ def measure_plan(
         begun, beginning = None, 0.0
         if begins(settings.encoder):
             begun = time_beginning(method.encoder, sample, images=count, seed=settings.seed)
+            beginning = begun.pace.seconds
+            settings = within_minutes(settings, spent=beginning, say=display.say)
         if settings.steps == 0:
             assert begun is not None
-            steps = begun
+            steps, beginning = begun, 0.0  # it is all there is
         else:
-            beginning = begun.pace.seconds if begun else 0.0
             steps = time_steps(
                 method,
                 sample,
@@ -159,6 +160,7 @@ def _bench(
     once: Once | None,
 ) -> Bench:
     pace, network = steps.pace, f"{settings.encoder} at {settings.size} px"
+    precision = precision_used(settings, engine.precision)
     if settings.steps == 0:
         batch = pace.images
         plan = f"{network}, no gradient steps"
@@ -173,10 +175,10 @@ def _bench(
         planned = max(1, round((60 * settings.minutes - beginning) / pace.seconds))
     assert not isinstance(settings.threads, str)
     return Bench(
-        plan=f"{plan}, {engine.precision} on {engine.device}, {settings.threads} of {cores()} "
+        plan=f"{plan}, {precision} on {engine.device}, {settings.threads} of {cores()} "
         f"cores; {measured}",
         device=engine.device.type,
-        precision=engine.precision,
+        precision=precision,
         threads=settings.threads,
         cores=cores(),
         images=images,
