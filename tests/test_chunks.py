@@ -246,3 +246,17 @@ def test_buffers_that_no_chunk_changes_are_copied_once() -> None:
     assert then[0][1]["mean"] is first[0][1]["mean"]
     assert then[0][1]["std"].equal(encoder.std)
     assert not first[0][1]["std"].equal(encoder.std)
+
+
+def test_all_chunks_share_the_copies_of_constants(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, found = build("simclr", batch_norm=False), []
+
+    def noted(*given: object, **named: object) -> object:
+        found.append(_copied_buffers(*given, **named))
+        return found[-1]
+
+    monkeypatch.setattr("selfsight.chunks._copied_buffers", noted)
+    with in_chunks(method, CHUNK):
+        method.encoder(images().double())
+    assert len(found) == BATCH // CHUNK
+    assert len({id(copies[0][1]["mean"]) for copies in found}) == 1

@@ -46,7 +46,11 @@ def test_the_first_step_is_left_out_of_the_pace() -> None:
 
 
 def heard(
-    monkeypatch: pytest.MonkeyPatch, *, seconds: float, minutes: float | None = None
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    seconds: float,
+    minutes: float | None = None,
+    after: float = 0.0,
 ) -> list[str]:
     """Return what is said of 20 parts that take so long each, and of a phase without parts."""
     now, lines = [0.0], []
@@ -58,6 +62,8 @@ def heard(
         hears.phase("looking at views", 100 * done, 2000)
         now[0] += seconds
     hears.phase("finding the layer", 0, 0)
+    now[0] += after
+    hears.end()
     return [line for line in lines if not line.startswith("looking")]  # those are the display's
 
 
@@ -73,7 +79,9 @@ def test_nothing_is_said_of_a_short_beginning(monkeypatch) -> None:
 
 
 def test_a_beginning_that_takes_longer_than_was_asked_for_says_so(monkeypatch) -> None:
-    told, _ = heard(monkeypatch, seconds=3.0, minutes=0.9)
-    assert "takes about 57 s more, beyond the 0.9 min that were asked for; " in told
-    told, _ = heard(monkeypatch, seconds=5.0, minutes=2.0)
-    assert "beyond" not in told
+    told, then = heard(monkeypatch, seconds=3.0, minutes=0.97)
+    assert "takes about 57 s more, beyond the 0.97 min asked for; " in told
+    assert then == "finding the layer"  # and it is not said again
+    assert "beyond" not in " ".join(heard(monkeypatch, seconds=5.0, minutes=2.0))
+    *_, last = heard(monkeypatch, seconds=5.0, minutes=2.0, after=60.0)
+    assert last.startswith("finding the encoder took 3 min, beyond the 2 min asked for")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import selfsight
+from selfsight.display import Display
 from selfsight.errors import Interrupted, UserError
 from selfsight.preset import chosen, within_minutes
 from selfsight.run import Run
@@ -193,6 +194,19 @@ def test_the_same_command_resumes_though_the_preset_replaced_its_minutes(
     assert (again.path / "report.html").exists()
 
 
+def test_minutes_that_the_preset_replaced_are_kept_in_mind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
+    monkeypatch.setattr("selfsight.beginning.PASSES", 1)
+    monkeypatch.setattr(Display, "say", lambda _, line: said.append(line))
+    words = {"preset": "laptop", "minutes": 0.001, "size": 8, "data": 0.1, "threads": 1}
+    words |= {"labels": "none", "held_out": 0.02, "cache": tmp_path / "c", "quiet": True}
+    selfsight.train("digits", out=tmp_path / "r", **words)
+    assert sum("beyond the 0.001 min asked for" in line for line in said) == 1
+
+
 def test_a_bench_counts_the_images_for_auto_and_measures_what_it_picks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +244,7 @@ def test_a_bench_foretells_no_steps_where_the_beginning_takes_all_the_minutes(
 ) -> None:
     monkeypatch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
     monkeypatch.setattr("selfsight.speed.beginnings.MEASURED", 50)
+    monkeypatch.setattr("selfsight.engine._precision", lambda *_: "bf16")  # as on some machines
     words = {"encoder": "patchnet", "size": 8, "threads": 1, "minutes": 0.001, "device": "cpu"}
     settings = settings_from(words | {"cache": str(tmp_path)})
     found = selfsight.bench("digits", settings=settings, seconds=1.0, quiet=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from two_processes import CASES, STEPS
 
@@ -210,10 +211,17 @@ def test_torchrun_of_the_command_stops_in_all_processes_and_resumes_one_run(tmp_
 FINDING = """
 import sys
 sys.modules["pacmap"] = None
-from selfsight import beginning
+import os
+import torch
+from selfsight import beginning, fit
 from selfsight.__main__ import main
 from selfsight.nets import patchnet
 patchnet.CLUSTERS, beginning.PASSES = 40, 1
+find = fit.begin
+def begin(encoder, images, **more):
+    find(encoder, images, **more)
+    torch.save(encoder.state_dict(), os.environ["FOUND"] + os.environ.get("RANK", ""))
+fit.begin = begin
 main()
 """
 
@@ -226,12 +234,15 @@ def test_processes_find_the_encoder_that_one_finds_and_take_steps_from_there(
     words = ["train", str(tmp_path / "images"), f"--cache={tmp_path / 'cache'}", "--preset=laptop"]
     words += ["--steps=2", "--size=16", "--batch=32", "--labels=none", "--threads=1"]
     words += ["--device=cpu", "--precision=fp32"]
+    monkeypatch.setenv("FOUND", str(tmp_path / "found"))
     torchrun("--no-python", sys.executable, "-c", FINDING, *words, f"--out={tmp_path / 'two'}")
     alone = [sys.executable, "-c", FINDING, *words, f"--out={tmp_path / 'one'}"]
     subprocess.run(alone, check=True, capture_output=True, timeout=200)
-    one, two = (Run.open(tmp_path / name) for name in ("one", "two"))
-    assert [record["step"] for record in two.records("step")] == [1, 2]
-    found = dict(two.encoder.named_buffers())
-    assert any(name.endswith("centres") for name in found)
-    for name, value in one.encoder.named_buffers():
-        assert value.equal(found[name]), name
+    one, *both = (torch.load(tmp_path / f"found{rank}") for rank in ("", "0", "1"))
+    assert any(name.endswith("centres") for name in one)
+    for found in both:
+        for name, value in one.items():
+            assert value.equal(found[name]), name
+    run = Run.open(tmp_path / "two")
+    assert [record["step"] for record in run.records("step")] == [1, 2]
+    assert dict(run.encoder.named_buffers())["network.prototypes"].equal(one["network.prototypes"])

@@ -25,6 +25,7 @@ def few() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("selfsight.nets.patchnet.CLUSTERS", 40)
         patch.setattr("selfsight.beginning.PASSES", 1)
+        patch.setattr("selfsight.engine._precision", lambda *_: "bf16")  # as on some machines
         yield
 
 
@@ -56,7 +57,7 @@ def run(images: Path) -> Run:
 def test_it_is_called_by_its_encoder_and_has_no_curves(run: Run) -> None:
     assert run.settings.taught_by == "patchnet"
     assert run.evidence["steps"] == 0
-    assert run.evidence["machine"]["precision"] == "fp32"  # on every machine
+    assert run.evidence["machine"]["precision"] == "fp32"
     assert run.records("step") == run.records("look") == []
     assert run.verdict.endswith("No gradient step was taken, so no loss tells of progress.")
     page = (run.path / "report.html").read_text("utf-8")

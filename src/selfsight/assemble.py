@@ -17,7 +17,7 @@ CHANNELS, FLOAT = 3, 4  # of an image; bytes of a number
 USUAL_ENCODER = "resnet18"
 STEPS_ONLY = (  # settings that nothing without gradient steps looks at
     *("method", "batch", "accumulate", "chunk", "optimiser", "lr", "weight_decay", "warm_up"),
-    *("on_collapse", "looks", "checkpoint_minutes", "precision"),
+    *("on_collapse", "looks", "checkpoint_minutes"),
 )
 SMALLEST_FOR_STANDARD = 32  # px; of smaller images a ResNet's own stem leaves less than one place
 
@@ -116,7 +116,8 @@ def precision_used(settings: Settings, precision: str) -> str:
 def for_steps(settings: Settings) -> list[str]:
     """Return the names of the settings that were given and only matter in gradient steps."""
     default = Settings()
-    return [name for name in STEPS_ONLY if getattr(settings, name) != getattr(default, name)]
+    given = [name for name in STEPS_ONLY if getattr(settings, name) != getattr(default, name)]
+    return [*given, *(["precision"] if settings.precision == "bf16" else [])]
 
 
 def demand_steps(settings: Settings, own: Mapping[str, object]) -> None:

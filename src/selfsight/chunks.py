@@ -201,7 +201,9 @@ def _copied_buffers(encoder: Encoder, *, before: Buffers) -> Buffers:
     before: those of the chunk before, or none. What has not changed since is not copied again.
     """
     held = [part for part in encoder.modules() if part._buffers]
-    earlier = [copies or {} for _, copies in before] or [{} for _ in held]
+    earlier = [copies or {} for _, copies in before]
+    if len(earlier) != len(held):  # the first chunk, or a network that has got its first buffer
+        earlier = [{} for _ in held]
     return [
         (part._buffers, None if isinstance(part, _BatchNorm) else _copies(part._buffers, copies))
         for part, copies in zip(held, earlier, strict=True)

@@ -80,6 +80,8 @@ def fit(
                 seed=settings.seed,
                 progress=hears.phase,
             )
+        if settings.minutes is None:  # else `within_minutes` says it
+            hears.end()
         spent = engine.first_says(time.monotonic() - since)
 
     settings, own, method = settled(
@@ -146,13 +148,11 @@ def _run(
 ) -> Run:
     if engine.first and not resume:
         Run.create(out, images=place(images), settings=placed(settings), method_settings=own)
-    elif engine.first:
-        Run.open(out).shorten(settings)
     engine.wait()
     run = Run.open(out)
     if resume and settings.batch != run.settings.batch:  # as fitted to the images
         raise begun_otherwise(run, "batch", settings.batch)
-    return run
+    return run.shortened(settings, write=engine.first)
 
 
 def _train(

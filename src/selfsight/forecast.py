@@ -95,7 +95,7 @@ class BeginningForecaster:
         self._display, self._device, self._minutes = display, device, minutes
         self._began = time.monotonic()
         self._first: tuple[float, int] | None = None  # when, and how many parts there were
-        self._said = False
+        self._said = self._warned = False
 
     def phase(self, name: str, done: int, total: int) -> None:
         """Note that `done` of `total` parts of a phase are finished; a total of 0 is unknown."""
@@ -110,13 +110,23 @@ class BeginningForecaster:
         if self._said or not counted or took < LISTENED:
             return
         left = took / counted * (total - done)
-        beyond = self._minutes is not None and now - self._began + left > 60 * self._minutes
-        if left >= WORTH_SAYING or beyond:
+        self._warned = self._is_beyond(now - self._began + left)
+        if left >= WORTH_SAYING or self._warned:
             self._said = True
-            more = (
-                f"more, beyond the {self._minutes:g} min that were asked for" if beyond else "more"
-            )
+            more = f"more, beyond the {self._minutes:g} min asked for" if self._warned else "more"
             self._display.say(
                 f"measured on {counted:,} of {total:,} pairs: {name} takes about {duration(left)} "
                 f"{more}; {in_words(peak_memory(self._device))} of memory"
             )
+
+    def end(self) -> None:
+        """Say that it took longer than was asked for, where that was not foreseen."""
+        took = time.monotonic() - self._began
+        if self._is_beyond(took) and not self._warned:
+            self._display.say(
+                f"finding the encoder took {duration(took)}, beyond the {self._minutes:g} min "
+                "asked for: it is not cut short"
+            )
+
+    def _is_beyond(self, seconds: float) -> bool:
+        return self._minutes is not None and seconds > 60 * self._minutes

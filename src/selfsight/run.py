@@ -96,11 +96,18 @@ class Run:
             return []
         return [record for record in _parsed(lines) if record["kind"] == kind]
 
-    def shorten(self, settings: Settings) -> None:
-        """Save that no step is taken, where these settings say so and the saved ones do not."""
-        if settings.steps == 0 and self.settings.steps != 0:
-            shorter = replace(self.settings, minutes=None, epochs=None, steps=0)
-            replace(self, settings=shorter)._write_settings()
+    def shortened(self, settings: Settings, *, write: bool) -> "Run":
+        """Return the run without steps where these settings say so and its own do not.
+
+        write: save that too. Raises UserError if it cannot be saved.
+        """
+        if settings.steps != 0 or self.settings.steps == 0:
+            return self
+        run = replace(self, settings=replace(self.settings, minutes=None, epochs=None, steps=0))
+        if write:
+            with reaching(self.path, to="write"):
+                run._write_settings()
+        return run
 
     def _write_settings(self) -> None:
         partial = self.path / "settings.toml.part"

@@ -19,11 +19,13 @@ from given import (
 )
 from torch.nn import functional as F
 
+from selfsight.assemble import suited
 from selfsight.errors import UserError
 from selfsight.method import Situation
 from selfsight.methods.moco import MoCo, info_nce
 from selfsight.nets.encoder import build_encoder
 from selfsight.nets.split_batch_norm import SplitBatchNorm
+from selfsight.settings import Settings
 
 NARROW = {"queue": 32, "hidden": 32, "projection": 16, "splits": 1}
 
@@ -165,21 +167,22 @@ def test_accuracy_is_the_share_of_queries_whose_key_is_the_nearest() -> None:
 
 
 def test_the_settings_suit_few_images_and_a_small_batch() -> None:
-    suited = MoCo.suited(Situation(images=1000, batch=64, image_size=32))
-    values = {adjustment.setting: adjustment.value for adjustment in suited}
+    found = MoCo.suited(Situation(images=1000, batch=64, image_size=32))
+    values = {adjustment.setting: adjustment.value for adjustment in found}
     assert values == {"queue": 448, "momentum": pytest.approx(0.997491)}
     assert MoCo.suited(Situation(images=50_000, batch=256, image_size=32)) == []
 
 
 def test_odd_batches_get_fewer_groups() -> None:
-    suited = MoCo.suited(Situation(images=50_000, batch=50, image_size=32))
-    assert {adjustment.setting: adjustment.value for adjustment in suited}["splits"] == 2
+    found = MoCo.suited(Situation(images=50_000, batch=50, image_size=32))
+    assert {adjustment.setting: adjustment.value for adjustment in found}["splits"] == 2
 
 
 def test_chunks_get_groups_that_are_not_too_small() -> None:
-    suited = MoCo.suited(Situation(images=50_000, batch=1024, image_size=32, chunk=32))
-    assert [(found.setting, found.value) for found in suited] == [("splits", 2)]
-    assert "a chunk of 32 gives 2 equal groups" in suited[0].reason
+    said: list[str] = []
+    settings = Settings(method="moco", batch=1024, chunk=32)
+    assert suited(MoCo, {}, settings=settings, images=50_000, say=said.append) == {"splits": 2}
+    assert said == ["splits = 2: a chunk of 32 gives 2 equal groups of 16 or more images"]
 
 
 @pytest.mark.parametrize(
