@@ -7,7 +7,16 @@ from torch import Tensor
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as reference
 
-from selfsight.views.geometry import Boxes, can_shrink, random_boxes, resized_crop, rotate90
+from selfsight.views.geometry import (
+    Boxes,
+    _multiplied,
+    _read,
+    _resized,
+    can_shrink,
+    random_boxes,
+    resized_crop,
+    rotate90,
+)
 
 
 def boxes_of(*corners: tuple[int, int, int, int]) -> Boxes:
@@ -19,6 +28,7 @@ def no(batch: int) -> Tensor:
     return torch.zeros(batch, dtype=torch.bool)
 
 
+@pytest.mark.parametrize("large", [1, 96])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize(
     "corners",
@@ -33,8 +43,9 @@ def no(batch: int) -> Tensor:
     ],
 )
 def test_a_crop_is_the_crop_of_torchvision(
-    channels: int, corners: tuple[int, int, int, int]
+    channels: int, corners: tuple[int, int, int, int], large: int, monkeypatch
 ) -> None:
+    monkeypatch.setattr("selfsight.views.geometry.LARGE", large)  # both ways on a processor
     torch.manual_seed(0)
     image = torch.rand(channels, 48, 64)
     ours = resized_crop(image[None], boxes_of(corners), size=16, mirrored=no(1), overturned=no(1))[
@@ -63,14 +74,43 @@ def random_crops(images: Tensor, *, size: int, boxes: int, antialias: bool) -> T
     )
 
 
-@pytest.mark.parametrize("boxes", [1, 3])
 @pytest.mark.parametrize("shape", [(32, 32), (20, 31)])
-def test_reading_four_pixels_is_antialiased_where_nothing_shrinks(
-    shape: tuple[int, int], boxes: int
+@pytest.mark.parametrize("size", [32, 17])
+def test_three_ways_to_crop_are_one(shape: tuple[int, int], size: int) -> None:
+    torch.manual_seed(0)
+    images = torch.rand(60, 3, *shape)
+    drawn = random_boxes(images, area=(0.05, 1.0), aspect=(0.5, 2.0))
+    sides = (*drawn.sides(), *(torch.rand(2, 60) < 0.5))
+    ways = [way(images, sides, size=size) for way in (_multiplied, _resized, _read)]
+    torch.testing.assert_close(ways[1], ways[0], atol=1e-5, rtol=0)
+    small = (drawn.height <= size) & (drawn.width <= size)
+    assert bool(small.all()) == (size == 32)
+    torch.testing.assert_close(ways[2][small], ways[0][small], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("boxes", [1, 3])
+def test_boxes_that_shrink_and_others_keep_their_places(
+    boxes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images = torch.rand(40, 3, *shape)
+    monkeypatch.setattr("selfsight.views.geometry.LARGE", 1)
+    images = torch.rand(40, 3, 20, 31)
+    mixed, all_shrunk = (
+        random_crops(images, size=size, boxes=boxes, antialias=True) for size in (17, 1)
+    )
+    torch.manual_seed(0)
+    drawn = random_boxes(images, area=(0.05, 1.0), aspect=(0.5, 2.0), boxes=boxes)
+    mirrored, overturned = torch.rand(2, len(drawn.top)) < 0.5
+    sides = (*drawn.sides(), overturned, mirrored)
+    for crops, size in ((mixed, 17), (all_shrunk, 1)):
+        by_matrices = _multiplied(images.repeat(boxes, 1, 1, 1), sides, size=size)
+        torch.testing.assert_close(crops, by_matrices, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("boxes", [1, 3])
+def test_without_antialiasing_crops_are_the_same_where_nothing_shrinks(boxes: int) -> None:
+    images = torch.rand(40, 3, 20, 31)
     plain, fast = (
-        random_crops(images, size=32, boxes=boxes, antialias=antialias)
+        random_crops(images, size=31, boxes=boxes, antialias=antialias)
         for antialias in (True, False)
     )
     torch.testing.assert_close(fast, plain, atol=1e-5, rtol=0)

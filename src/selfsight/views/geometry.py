@@ -1,10 +1,11 @@
 """Crops, flips and quarter turns of a batch, with a separate box for every sample.
 
-Resizing a box is linear and separable, so that one view is rows @ image @ columns with two small
-matrices per sample, of which a flip mirrors one. The weights are those of a triangle that widens
-with the shrinking factor, as in Pillow and torchvision with antialiasing: a view of a box is what
-resizing the cut-out box would give. Where no box is larger than its view, as in most recipes, the
-triangle covers two pixels along each axis, and reading those four is the same and faster.
+Resizing has the weights of a triangle that widens with the shrinking factor, as in Pillow and
+torchvision with antialiasing: a view of a box is what resizing the cut-out box would give. Where a
+box is not larger than its view, the triangle covers two pixels along each axis, and reading those
+four is the same and faster. Otherwise a view is rows @ image @ columns with two small matrices per
+sample, since resizing a box is linear and separable; a flip mirrors one of them. On a processor
+these products take longer for large views than resizing the larger boxes one after the other.
 """
 
 import math
@@ -14,6 +15,11 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
+
+from selfsight.joined import joined
+
+Sides = tuple[Tensor, ...]  # top, height, left, width, whether overturned, whether mirrored
+LARGE = 96  # px of a view, from which products take longer (bench/crops.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +150,37 @@ def resized_crop(
     `mirrored` crops are flipped left to right, `overturned` ones upside down. Antialiasing changes
     nothing, and takes longer, where no box is larger than the view.
     """
+    sides = (*boxes.sides(), overturned, mirrored)
+    if not antialias:
+        return _read(images, sides, size=size)
+    parts = zip(*(torch.split(side, len(images)) for side in sides), strict=True)
+    return joined([_antialiased(images, part, size=size) for part in parts])
+
+
+def _antialiased(
+    images: Float[Tensor, "batch channels height width"], sides: Sides, *, size: int
+) -> Float[Tensor, "batch channels size size"]:
+    """Return a crop of each image."""
+    if images.device.type != "cpu" or size < LARGE:
+        return _multiplied(images, sides, size=size)
+    _, tall, _, wide, *_ = sides
+    shrunk = (tall > size) | (wide > size)
+    crops = images.new_empty(*images.shape[:2], size, size)
+    for chosen, cut in ((shrunk, _resized), (~shrunk, _read)):
+        rows = chosen.nonzero()[:, 0]
+        if len(rows) > 0:
+            crops[rows] = cut(images[rows], tuple(side[rows] for side in sides), size=size)
+    return crops
+
+
+def _read(
+    images: Float[Tensor, "batch channels height width"], sides: Sides, *, size: int
+) -> Float[Tensor, "crops channels size size"]:
+    """Return crops by reading the four pixels around each place: no box may be shrunk."""
+    top, tall, left, wide, overturned, mirrored = sides
     batch, channels, height, width = images.shape
-    if antialias:  # a box of each image at a time: the matrices are larger than what they make
-        parts = zip(
-            *(torch.split(found, batch) for found in (*boxes.sides(), overturned, mirrored)),
-            strict=True,
-        )
-        return torch.cat(
-            [
-                _resampled(
-                    images,
-                    _matrices(top, tall, source=height, target=size, mirrored=upside),
-                    _matrices(left, wide, source=width, target=size, mirrored=aside),
-                )
-                for top, tall, left, wide, upside, aside in parts
-            ]
-        )
-    across = _places(boxes.left, boxes.width, source=width, target=size, mirrored=mirrored)
-    down = _places(boxes.top, boxes.height, source=height, target=size, mirrored=overturned)
+    across = _places(left, wide, source=width, target=size, mirrored=mirrored)
+    down = _places(top, tall, source=height, target=size, mirrored=overturned)
     across, down = (found.view(-1, batch, size).transpose(0, 1) for found in (across, down))
     places = torch.stack(
         (
@@ -175,12 +194,28 @@ def resized_crop(
     return crops.view(batch, channels, -1, size, size).permute(2, 0, 1, 3, 4).flatten(0, 1)
 
 
-def _resampled(
-    images: Float[Tensor, "batch channels height width"],
-    rows: Float[Tensor, "batch tall height"],
-    columns: Float[Tensor, "batch wide width"],
-) -> Float[Tensor, "batch channels tall wide"]:
-    batch, channels, height, _ = images.shape
+def _resized(
+    images: Float[Tensor, "batch channels height width"], sides: Sides, *, size: int
+) -> Float[Tensor, "batch channels size size"]:
+    """Return a crop of each image, made one after the other."""
+    crops = images.new_empty(*images.shape[:2], size, size)
+    boxes = zip(*(side.int().tolist() for side in sides), strict=True)
+    for place, (top, tall, left, wide, overturned, mirrored) in enumerate(boxes):
+        box = images[place : place + 1, :, top : top + tall, left : left + wide]
+        crop = F.interpolate(box, (size, size), mode="bilinear", antialias=True)[0]
+        turned = [axis for axis, turns in ((1, overturned), (2, mirrored)) if turns]
+        crops[place] = crop.flip(turned) if turned else crop
+    return crops
+
+
+def _multiplied(
+    images: Float[Tensor, "batch channels height width"], sides: Sides, *, size: int
+) -> Float[Tensor, "batch channels size size"]:
+    """Return a crop of each image by two matrices."""
+    top, tall, left, wide, overturned, mirrored = sides
+    batch, channels, height, width = images.shape
+    rows = _matrices(top, tall, source=height, target=size, mirrored=overturned)
+    columns = _matrices(left, wide, source=width, target=size, mirrored=mirrored)
     narrowed = images.flatten(1, 2).bmm(columns.mT).view(batch, channels, height, -1)
     return rows[:, None].matmul(narrowed)
 
