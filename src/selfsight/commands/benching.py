@@ -36,7 +36,7 @@ def bench(
     Raises UserError for a mistake in the input, in one line.
     """
     if not LEAST <= seconds < math.inf:
-        raise UserError(f"seconds is {seconds}; it must be at least {LEAST:g}, and a number")
+        raise UserError(f"seconds is {seconds}; it must be a finite number of at least {LEAST:g}")
     if json_file is not None:
         check_place(Path(json_file))
     from selfsight.display import Display
