@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Views = list[Float[Tensor, "_batch channels height width"]]
+Views = list[Float[Tensor, "_batch channels _height _width"]]
 
 
 def joined(views: Views) -> Float[Tensor, "views_batch channels height width"]:
