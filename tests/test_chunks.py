@@ -1,28 +1,32 @@
 """Gradient caching gives what the whole batch gives, with the activations of a chunk."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from two_processes import SMALL
 
 from selfsight import methods
 from selfsight.chunks import (
-    _copied_buffers,
     chunk_lines,
     demand_chunk,
     demand_groups,
     in_chunks,
     views_in_chunks,
 )
+from selfsight.deferred import drawn
 from selfsight.engine import Engine
 from selfsight.errors import UserError
 from selfsight.loop import Record, train
 from selfsight.method import Method
 from selfsight.nets.encoder import build_encoder
 from selfsight.optim import build_optimiser
+from selfsight.recomputation import copied_buffers
 from selfsight.settings import Settings
 
 BATCH, CHUNK, SIZE = 16, 4, 16
@@ -46,11 +50,17 @@ def build(name: str, *, batch_norm: bool) -> Method:
         return methods.find(name)(encoder, **SMALL.get(name, {})).double().train()
 
 
-def gradients(method: Method, chunk: int | None) -> tuple[Tensor, dict[str, Tensor]]:
+def fixed(method: Method) -> list[Tensor]:
+    torch.manual_seed(1)
+    return [view.double() for view in method.views(images())]
+
+
+def gradients(
+    method: Method, chunk: int | None, *, views_of: Callable[[Method], list[Tensor]] = fixed
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss and the gradients of a step on fixed views, and move nothing else."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        views = [view.double() for view in method.views(images())]
+        views = views_of(method)
         torch.manual_seed(2)
         with in_chunks(method, chunk):
             loss = method(views, 0.5).loss
@@ -72,12 +82,12 @@ def test_loss_and_gradients_are_those_of_the_whole_batch(name: str) -> None:
         torch.testing.assert_close(chunked.state_dict()[key], value, **EXACT, msg=key)
 
 
-def piecewise(method: Method) -> Method:
+def piecewise(method: Method, *, chunk: int = CHUNK) -> Method:
     """Let the encoders compute chunks one by one with one graph, the plain and wasteful way."""
     for part in method.modules():
         if hasattr(part, "image_size"):
             plain = part.forward
-            part.forward = lambda x, plain=plain: torch.cat([plain(row) for row in x.split(CHUNK)])
+            part.forward = lambda x, plain=plain: torch.cat([plain(row) for row in x.split(chunk)])
     return method
 
 
@@ -144,12 +154,84 @@ def test_after_the_block_the_method_is_as_it_was() -> None:
     assert seen == [BATCH, BATCH]
 
 
+class Largest(TorchDispatchMode):
+    """Notes the most rows that any tensor of views has had."""
+
+    def __init__(self, *, side: int) -> None:
+        super().__init__()
+        self.shape, self.rows = (3, side, side), 0
+
+    def __torch_dispatch__(
+        self, operation: Any, _: Any, given: Any = (), named: dict[str, Any] | None = None
+    ) -> Any:
+        found = operation(*given, **(named or {}))
+        if type(found) is Tensor and found.shape[1:] == self.shape and found.is_floating_point():
+            self.rows = max(self.rows, len(found))
+        return found
+
+
+def late(method: Method) -> list[Tensor]:
+    torch.manual_seed(1)
+    draw = method.views
+    return views_in_chunks(lambda part: [view.double() for view in draw(part)], images(), CHUNK)
+
+
+def at_once(method: Method) -> list[Tensor]:
+    return [drawn(view) for view in late(method)]
+
+
 def test_views_are_drawn_for_every_image_alone() -> None:
     method = build("dino", batch_norm=True)
-    views = views_in_chunks(method, images(batch=1).repeat(BATCH, 1, 1, 1), CHUNK)
+    views = views_in_chunks(method.views, images(batch=1).repeat(BATCH, 1, 1, 1), CHUNK)
     assert [len(view) for view in views] == [BATCH] * 4
-    assert len({len(view.flatten(1).unique(dim=0)) for view in views} - {BATCH}) == 0
+    assert {len(view.flatten(1).unique(dim=0)) for view in views} == {BATCH}
     assert all(torch.isfinite(view).all() for view in views)
+
+
+@pytest.mark.parametrize("name", COMPARING)
+def test_views_drawn_late_have_the_gradients_of_those_drawn_at_once(name: str) -> None:
+    one, other = (build(name, batch_norm=False) for _ in range(2))
+    loss, wanted = gradients(one, None, views_of=at_once)
+    with Largest(side=SIZE) as largest:
+        found_loss, found = gradients(other, CHUNK, views_of=late)
+    torch.testing.assert_close(found_loss, loss, **EXACT)
+    for key, gradient in wanted.items():
+        torch.testing.assert_close(found[key], gradient, **EXACT, msg=key)
+    most = BATCH if name == "moco" else 2 * CHUNK  # it shuffles its keys; others draw two at once
+    assert CHUNK <= largest.rows <= most
+
+
+def test_views_are_drawn_once_a_pass() -> None:
+    method, drawings = build("simclr", batch_norm=True), []
+    draw = method.views
+
+    def counted(part: Tensor) -> list[Tensor]:
+        drawings.append(len(part))
+        return [view.double() for view in draw(part)]
+
+    views = views_in_chunks(counted, images(), CHUNK)
+    with in_chunks(method, CHUNK):
+        method(views, 0.0).loss.backward()
+    assert drawings == [CHUNK] * (2 * BATCH // CHUNK)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny"])
+def test_every_weight_of_a_larger_encoder_gets_its_gradient(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = build_encoder(name, image_size=32, mean=[0.5] * 3, std=[0.25] * 3)
+    pixels = torch.rand(4, 3, 32, 32, dtype=torch.float64)
+
+    def found() -> list[Tensor]:
+        learning = [weight for weight in method.encoder.parameters() if weight.requires_grad]
+        return list(torch.autograd.grad(method.encoder(pixels).square().sum(), learning))
+
+    method = piecewise(methods.find("simclr")(encoder).double().train(), chunk=2)
+    wanted = found()
+    del encoder.forward
+    with in_chunks(method, 2):
+        for one, other in zip(found(), wanted, strict=True):
+            torch.testing.assert_close(one, other, **EXACT)
+    assert all(isinstance(weight, nn.Parameter) for weight in encoder.parameters())
 
 
 def steps(
@@ -240,9 +322,9 @@ def test_the_second_pass_is_in_the_precision_of_the_first() -> None:
 
 def test_buffers_that_no_chunk_changes_are_copied_once() -> None:
     encoder = build("simclr", batch_norm=False).encoder
-    first = _copied_buffers(encoder, before=[])
+    first = copied_buffers(encoder, before=[])
     encoder.std += 1
-    then = _copied_buffers(encoder, before=first)
+    then = copied_buffers(encoder, before=first)
     assert then[0][1]["mean"] is first[0][1]["mean"]
     assert then[0][1]["std"].equal(encoder.std)
     assert not first[0][1]["std"].equal(encoder.std)
@@ -252,10 +334,10 @@ def test_all_chunks_share_the_copies_of_constants(monkeypatch: pytest.MonkeyPatc
     method, found = build("simclr", batch_norm=False), []
 
     def noted(*given: object, **named: object) -> object:
-        found.append(_copied_buffers(*given, **named))
+        found.append(copied_buffers(*given, **named))
         return found[-1]
 
-    monkeypatch.setattr("selfsight.chunks._copied_buffers", noted)
+    monkeypatch.setattr("selfsight.chunks.copied_buffers", noted)
     with in_chunks(method, CHUNK):
         method.encoder(images().double())
     assert len(found) == BATCH // CHUNK

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from selfsight.joined import joined, rooms
+from selfsight.joined import joined
 
 
 def three(size: int = 4) -> Tensor:
@@ -47,14 +47,3 @@ def test_views_of_one_row_have_any_stride() -> None:
 def test_one_view_is_itself() -> None:
     view = three()
     assert joined([view]) is view
-
-
-def test_rooms_of_one_size_are_adjacent() -> None:
-    large, small = three(), three(size=3)
-    made = rooms([large, large, small, small, small], rows=7)
-    assert [tuple(room.shape) for room in made] == [(7, 2, 4, 4)] * 2 + [(7, 2, 3, 3)] * 3
-    for part in (made[:2], made[2:]):
-        assert joined(part).data_ptr() == part[0].data_ptr()
-    for number, room in enumerate(made):
-        room.fill_(number)
-    assert [float(room.mean()) for room in made] == [0, 1, 2, 3, 4]

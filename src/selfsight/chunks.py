@@ -10,7 +10,9 @@ The loss L depends on the weights w of the encoder f only through the features h
 a sum over images once all dL/dh_i are known. The features are therefore computed chunk by chunk
 without keeping what lies between, heads and loss see the whole batch, and on the way back each
 chunk is computed a second time, with the same random numbers, to be differentiated. What a chunk
-does to buffers (batch norm's running statistics) counts once.
+does to buffers (batch norm's running statistics) counts once. Views are drawn with their chunk, in
+either pass (`deferred.py`): of the whole batch there are pixels, features and what heads make of
+them.
 
 This is the gradient of the whole batch for every network that treats each image alone. Batch norm
 in the encoder does not: it normalises the rows of a chunk among one another, as if the network had
@@ -20,7 +22,7 @@ heads, which see all rows at once, batch norm is that of the whole batch.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -29,16 +31,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from selfsight.deferred import Deferred, Drawing, drawn
 from selfsight.errors import UserError
 from selfsight.gather import world_size
-from selfsight.joined import rooms
 from selfsight.method import Images, Method, Views
 from selfsight.nets.encoder import Encoder
-from selfsight.randomness import own_randomness
+from selfsight.recomputation import Buffers, as_now, copied_buffers, learning, with_weights
 from selfsight.settings import Settings
-
-Copies = dict[str, Tensor | None]
-Buffers = list[tuple[Copies, Copies | None]]  # a module's, and copies
 
 
 def demand_chunk(kind: type[Method], settings: Settings) -> None:
@@ -102,17 +101,9 @@ def in_chunks(method: Method, chunk: int | None) -> Iterator[None]:
             del encoder.forward
 
 
-def views_in_chunks(method: Method, images: Images, chunk: int | None) -> Views:
-    """Return the views of a batch, drawn `chunk` images at a time: what lies between is large."""
-    if chunk is None:
-        return method.views(images)
-    whole: Views = []
-    for start in range(0, len(images), chunk):
-        part = method.views(images[start : start + chunk])
-        whole = whole or rooms(part, rows=len(images))
-        for all_rows, view in zip(whole, part, strict=True):
-            all_rows[start : start + chunk] = view
-    return whole
+def views_in_chunks(draw: Callable[[Images], Views], images: Images, chunk: int | None) -> Views:
+    """Return the views that `draw` gives of a batch; in chunks each time that they are needed."""
+    return draw(images) if chunk is None else Drawing(draw, images, chunk=chunk).views()
 
 
 def _encoders(method: Method) -> list[Encoder]:
@@ -123,8 +114,7 @@ def _features(
     encoder: Encoder, images: Float[Tensor, "batch channels side side"], *, chunk: int
 ) -> Float[Tensor, "batch dim"]:
     """Return the encoder's features, of which nothing but themselves is kept."""
-    weights = [weight for weight in encoder.parameters() if weight.requires_grad]
-    features: Tensor = _Chunked.apply(encoder, chunk, images, *weights)
+    features: Tensor = _Chunked.apply(encoder, chunk, images, *learning(encoder))
     return features
 
 
@@ -133,101 +123,44 @@ class _Chunked(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, encoder: Encoder, chunk: int, images: Tensor, *weights: Tensor) -> Tensor:
-        ctx.encoder, ctx.chunk, ctx.again = encoder, chunk, []
+        ctx.encoder, ctx.again = encoder, []
         ctx.save_for_backward(images, *weights)
         features: list[Tensor] = []  # one room for all, once their kind is known
         copies: Buffers = []
-        for start in range(0, len(images), chunk):
-            copies = _copied_buffers(encoder, before=copies)
-            ctx.again.append(_as_now(copies, images.device))
-            part = type(encoder).forward(encoder, images[start : start + chunk])
+        for rows in _parts(images, chunk):
+            copies = copied_buffers(encoder, before=copies)
+            ctx.again.append((rows, as_now(copies, images.device)))
+            part = type(encoder).forward(encoder, drawn(images[rows]))
             if not features:
                 features.append(part.new_empty(len(images), *part.shape[1:]))
-            features[0][start : start + chunk] = part
+            features[0][rows] = part
         return features[0]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         images, *weights = ctx.saved_tensors
-        sums: list[Tensor | None] = [None] * len(weights)
+        # What adds up at the weights themselves would be taken for their gradient by those who
+        # wait for one, as several processes do: these share memory with them.
+        leaves = [weight.detach().requires_grad_() for weight in weights]
         of_images = torch.empty_like(images) if ctx.needs_input_grad[2] else None
-        for number, again in enumerate(ctx.again):
-            rows = slice(number * ctx.chunk, (number + 1) * ctx.chunk)
-            part = images[rows].detach().requires_grad_(of_images is not None)
-            with again(), torch.enable_grad():
+        for rows, again in ctx.again:
+            part = drawn(images[rows]).detach().requires_grad_(of_images is not None)
+            with again(), with_weights(ctx.encoder, leaves), torch.enable_grad():
                 features = type(ctx.encoder).forward(ctx.encoder, part)
-            asked = [*weights, *([part] if of_images is not None else [])]
-            found = list(torch.autograd.grad(features, asked, grad[rows], allow_unused=True))
+            asked = leaves if of_images is None else [*leaves, part]
+            torch.autograd.backward(features, grad[rows], inputs=asked)
             if of_images is not None:
-                of_images[rows] = found.pop()
-            for place, gradient in enumerate(found):
-                if gradient is not None:  # a chunk may pass a weight by, as stochastic depth does
-                    before = sums[place]  # not added to in place: two weights may share a gradient
-                    sums[place] = gradient if before is None else before + gradient
-        return None, None, of_images, *sums
+                of_images[rows] = part.grad if part.grad is not None else 0
+        return None, None, of_images, *(leaf.grad for leaf in leaves)
 
 
-def _as_now(copies: Buffers, device: torch.device) -> Callable[[], AbstractContextManager[None]]:
-    """Return a context in which the encoder computes as it would now, and leaves no trace.
+def _parts(images: Tensor, chunk: int) -> list[slice]:
+    """Return the rows of each chunk, in the order in which they are computed.
 
-    copies: of its buffers, as they are now.
+    Chunks of the same images follow one another, so that their views are drawn once a pass.
     """
-    kind = device.type
-    autocast = partial(
-        torch.autocast,
-        kind,
-        dtype=torch.get_autocast_dtype(kind),
-        enabled=torch.is_autocast_enabled(kind),
-        cache_enabled=False,
-    )
-    state = torch.get_rng_state()
-    own = None if kind == "cpu" else torch.get_device_module(device).get_rng_state(device)
-
-    @contextmanager
-    def again() -> Iterator[None]:
-        with own_randomness(device), autocast(), _with_buffers(copies):
-            torch.set_rng_state(state)
-            if own is not None:
-                torch.get_device_module(device).set_rng_state(own, device)
-            yield
-
-    return again
-
-
-def _copied_buffers(encoder: Encoder, *, before: Buffers) -> Buffers:
-    """Return the buffers and copies; of batch norms none, which while training read no buffer.
-
-    before: those of the chunk before, or none. What has not changed since is not copied again.
-    """
-    held = [part for part in encoder.modules() if part._buffers]
-    earlier = [copies or {} for _, copies in before]
-    if len(earlier) != len(held):  # the first chunk, or a network that has got its first buffer
-        earlier = [{} for _ in held]
-    return [
-        (part._buffers, None if isinstance(part, _BatchNorm) else _copies(part._buffers, copies))
-        for part, copies in zip(held, earlier, strict=True)
-    ]
-
-
-def _copies(buffers: Copies, earlier: Copies) -> Copies:
-    return {name: _copy(own, earlier.get(name)) for name, own in buffers.items()}
-
-
-def _copy(own: Tensor | None, earlier: Tensor | None) -> Tensor | None:
-    if own is None or earlier is None or own.shape != earlier.shape or not own.equal(earlier):
-        return None if own is None else own.clone()
-    return earlier
-
-
-@contextmanager
-def _with_buffers(buffers: Buffers) -> Iterator[None]:
-    """Compute with the copies: the second pass sees what the first saw, and leaves no trace."""
-    own = [dict(held) for held, _ in buffers]
-    for held, copies in buffers:
-        held.update(_copies(held, {}) if copies is None else copies)
-    try:
-        yield
-    finally:
-        for (held, _), before in zip(buffers, own, strict=True):
-            held.update(before)
+    starts = list(range(0, len(images), chunk))
+    if isinstance(images, Deferred):
+        starts.sort(key=images.image_at)
+    return [slice(start, start + chunk) for start in starts]

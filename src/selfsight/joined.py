@@ -1,7 +1,5 @@
 """Views of one size as one batch, without a copy where they were made together."""
 
-from itertools import groupby
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,18 +20,10 @@ def joined(views: Views) -> Float[Tensor, "views_batch channels height width"]:
     return flat.view(-1, *views[0].shape[1:])
 
 
-def rooms(like: Views, *, rows: int) -> Views:
-    """Return empty views of so many rows each, of these shapes; those of one size adjacent."""
-    sizes = [(shape, len(list(same))) for shape, same in groupby(view.shape[1:] for view in like)]
-    return [
-        room
-        for shape, count in sizes
-        for room in like[0].new_empty(count * rows, *shape).chunk(count)
-    ]
-
-
 def _adjacent(views: Views) -> bool:
     """Return whether each view begins in memory where the one before ends."""
+    if any(type(view) is not Tensor for view in views):  # a deferred view lies nowhere
+        return False
     if any(view.requires_grad or not view.is_contiguous() for view in views):
         return False
     memory = views[0].untyped_storage().data_ptr()

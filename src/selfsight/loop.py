@@ -88,13 +88,12 @@ def train(
                 batch = batch_at(step * accumulate + part)
                 images += len(batch)
                 watch.lap(READING)
-                views = views_in_chunks(method, batch, chunk)
-                watch.lap(VIEWS)
+                views = views_in_chunks(watch.counted(VIEWS, method.views), batch, chunk)
                 with in_chunks(method, chunk):
                     outcome = forward(views, done)
                     engine.backward(outcome.loss / accumulate)
                 losses.append(outcome.loss.detach())
-                del views  # or they would stay beside the next batch's
+                del batch, views  # or they would stay beside the next batch's
                 logs = {name: float(value) for name, value in outcome.logs.items()}
                 watch.lap(MODEL)
             loss = float(gather(torch.stack(losses)).mean())
