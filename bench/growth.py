@@ -98,7 +98,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[tuple[str, Row]]:
     for batch in (64, 256, 1024, 4096):
         if batch <= arguments.whole:
             yield "batch, whole", usual | {"batch": batch}
-    for batch, chunk in ((1024, 256), (4096, 256), (4096, 128)):
+    for batch, chunk in ((1024, 256), (4096, 256), (4096, 64)):
         yield "batch, in chunks", usual | {"batch": batch, "chunk": chunk}
     for views in (2, 4, 8, 16):
         yield "views", usual | {"views": views, "method": "emp_ssl"}
