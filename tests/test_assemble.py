@@ -1,5 +1,7 @@
 """The parts of a training follow from the settings, and what is changed is said aloud."""
 
+from dataclasses import replace
+
 import pytest
 
 from selfsight import methods
@@ -51,6 +53,9 @@ def test_a_batch_whose_pixels_alone_exceed_the_memory_is_refused_before_it_is_tr
     demand_memory(settings, installed=80.0 * 2**30)
     with pytest.raises(UserError, match="takes at least 75 GiB and there are 24; give a smaller"):
         demand_memory(settings, installed=24.0 * 2**30)
+    demand_memory(replace(settings, chunk=64), installed=24.0 * 2**30)
+    with pytest.raises(UserError, match="takes at least 30 GiB"):
+        demand_memory(replace(settings, chunk=64, batch=1024), installed=24.0 * 2**30)
 
 
 def test_several_processes_get_a_batch_that_they_can_share(monkeypatch) -> None:

@@ -19,7 +19,7 @@ from selfsight.chunks import (
     in_chunks,
     views_in_chunks,
 )
-from selfsight.deferred import drawn
+from selfsight.deferred import Deferred, drawn
 from selfsight.engine import Engine
 from selfsight.errors import UserError
 from selfsight.loop import Record, train
@@ -116,10 +116,35 @@ class Sometimes(nn.Module):
         return x * (self.one + self.other).expand_as(x) if torch.rand(()) < 0.5 else x
 
 
-def test_weights_that_a_chunk_passes_by_keep_the_gradients_of_the_others() -> None:
+class OneGradient(nn.Module):
+    """Adds two weights, which are handed one gradient: by views of it, each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = (nn.Parameter(torch.zeros(256)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.one.view(1, 256, 1, 1) + self.other.view(1, 256, 1, 1) + 1)
+
+
+class Idle(nn.Module):
+    """Has a weight that nothing uses: none is its gradient, not zero, by which it would decay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+@pytest.mark.parametrize("layer", [Sometimes, OneGradient, Idle])
+def test_weights_that_share_a_gradient_or_get_none_from_a_chunk_keep_their_own(
+    layer: type[nn.Module],
+) -> None:
     plain, chunked = build("simclr", batch_norm=False), build("simclr", batch_norm=False)
     for method in (plain, chunked):
-        method.encoder.network.blocks[4].append(Sometimes().double())
+        method.encoder.network.blocks[4].append(layer().double())
     _, wanted = gradients(piecewise(plain), None)
     _, found = gradients(chunked, CHUNK)
     for key, gradient in wanted.items():
@@ -155,17 +180,18 @@ def test_after_the_block_the_method_is_as_it_was() -> None:
 
 
 class Largest(TorchDispatchMode):
-    """Notes the most rows that any tensor of views has had."""
+    """Notes the most rows that any tensor of views has had: the square ones with three channels."""
 
-    def __init__(self, *, side: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.shape, self.rows = (3, side, side), 0
+        self.rows = 0
 
     def __torch_dispatch__(
         self, operation: Any, _: Any, given: Any = (), named: dict[str, Any] | None = None
     ) -> Any:
         found = operation(*given, **(named or {}))
-        if type(found) is Tensor and found.shape[1:] == self.shape and found.is_floating_point():
+        colours = type(found) is Tensor and found.ndim == 4 and found.shape[1] == 3
+        if colours and found.is_floating_point() and found.shape[2] == found.shape[3] > 3:
             self.rows = max(self.rows, len(found))
         return found
 
@@ -173,7 +199,7 @@ class Largest(TorchDispatchMode):
 def late(method: Method) -> list[Tensor]:
     torch.manual_seed(1)
     draw = method.views
-    return views_in_chunks(lambda part: [view.double() for view in draw(part)], images(), CHUNK)
+    return views_in_chunks(lambda part: [view.double() for view in draw(part)], images(), 2)
 
 
 def at_once(method: Method) -> list[Tensor]:
@@ -192,27 +218,37 @@ def test_views_are_drawn_for_every_image_alone() -> None:
 def test_views_drawn_late_have_the_gradients_of_those_drawn_at_once(name: str) -> None:
     one, other = (build(name, batch_norm=False) for _ in range(2))
     loss, wanted = gradients(one, None, views_of=at_once)
-    with Largest(side=SIZE) as largest:
-        found_loss, found = gradients(other, CHUNK, views_of=late)
+    with Largest() as largest:
+        found_loss, found = gradients(other, 2, views_of=late)
     torch.testing.assert_close(found_loss, loss, **EXACT)
     for key, gradient in wanted.items():
         torch.testing.assert_close(found[key], gradient, **EXACT, msg=key)
-    most = BATCH if name == "moco" else 2 * CHUNK  # it shuffles its keys; others draw two at once
-    assert CHUNK <= largest.rows <= most
+    together = max(2, len(late(other)))  # views of one size of a chunk may be drawn as one
+    assert 2 <= largest.rows <= (BATCH if name == "moco" else 2 * together)  # it shuffles its keys
+    assert 2 * together < BATCH
 
 
-def test_views_are_drawn_once_a_pass() -> None:
-    method, drawings = build("simclr", batch_norm=True), []
+TOGETHER = {"simclr": 2, "emp_ssl": 2, "dino": 5}  # networks that see all views of a size at once
+ONE_BY_ONE = {"barlow_twins": 4, "byol": 6, "moco": 3}  # those of teachers too, without a way back
+
+
+@pytest.mark.parametrize(("name", "times"), [*TOGETHER.items(), *ONE_BY_ONE.items()])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_views_are_drawn_for_each_pass_of_the_network_and_no_more(
+    name: str, times: int, precision: str
+) -> None:
+    method, drawings, seen = build(name, batch_norm=True).float(), [], []
     draw = method.views
 
     def counted(part: Tensor) -> list[Tensor]:
         drawings.append(len(part))
-        return [view.double() for view in draw(part)]
+        return draw(part)
 
-    views = views_in_chunks(counted, images(), CHUNK)
-    with in_chunks(method, CHUNK):
-        method(views, 0.0).loss.backward()
-    assert drawings == [CHUNK] * (2 * BATCH // CHUNK)
+    method.views = counted
+    method.register_forward_pre_hook(lambda _, given: seen.extend(map(type, given[0])))
+    steps(method, start=0, end=1, precision=precision)
+    assert {*seen} == {Deferred}  # the engine turns them to its precision
+    assert drawings == [CHUNK] * (times * BATCH // CHUNK)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_tiny"])
@@ -234,14 +270,23 @@ def test_every_weight_of_a_larger_encoder_gets_its_gradient(name: str) -> None:
     assert all(isinstance(weight, nn.Parameter) for weight in encoder.parameters())
 
 
+def adamw(method: Method) -> torch.optim.Optimizer:
+    return build_optimiser("adamw", method.param_groups(), weight_decay=0.1)
+
+
 def steps(
-    method: Method, *, start: int, end: int, optimiser: torch.optim.Optimizer
+    method: Method,
+    *,
+    start: int,
+    end: int,
+    optimiser: torch.optim.Optimizer | None = None,
+    precision: str = "fp32",
 ) -> list[Record]:
     records = train(
         method,
         images,
-        engine=Engine(device="cpu", precision="fp32"),
-        optimiser=optimiser,
+        engine=Engine(device="cpu", precision=precision),
+        optimiser=optimiser or adamw(method),
         lr=1e-3,
         progress=lambda step: step / 4,
         chunk=CHUNK,
@@ -254,7 +299,7 @@ def steps(
 def test_a_resumed_run_in_chunks_is_the_run(name: str) -> None:
     def new() -> tuple[Method, torch.optim.Optimizer]:
         method = build(name, batch_norm=True).float()
-        return method, build_optimiser("adamw", method.param_groups(), weight_decay=0.1)
+        return method, adamw(method)
 
     whole, optimiser = new()
     steps(whole, start=0, end=4, optimiser=optimiser)

@@ -74,14 +74,17 @@ def test_they_are_drawn_in_full_precision_and_without_a_graph() -> None:
         lambda one, other: torch.cat([other[2:3], one[7:]])[:4],
         lambda one, _: one.detach()[9:],
         lambda one, _: one[5:5],
+        lambda one, _: one.to(torch.bfloat16),
+        lambda one, other: torch.cat([one.double(), other.double()])[6:17],
     ],
 )
 def test_rows_of_them_are_deferred_and_those_rows(rows: Callable[..., Tensor]) -> None:
     views, _ = deferred()
     found, wanted = rows(*views[:2]), rows(*map(drawn, views[:2]))
     assert isinstance(found, Deferred)
-    assert found.shape == wanted.shape
+    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
     assert torch.equal(drawn(found), wanted)
+    assert drawn(found).dtype == wanted.dtype
 
 
 @pytest.mark.parametrize(
@@ -91,10 +94,11 @@ def test_rows_of_them_are_deferred_and_those_rows(rows: Callable[..., Tensor]) -
         lambda one, _: one[torch.tensor([4, 1, 9])],
         lambda one, _: one[::3],
         lambda one, _: one[:, :1],
-        lambda one, _: one.double(),
+        lambda one, _: one.to(memory_format=torch.channels_last, copy=True),
         lambda one, _: one.mT,
         lambda one, other: torch.cat([one, other], dim=1),
         lambda one, other: torch.cat([one, other.clone()]),
+        lambda one, other: torch.cat([one, other.double()]),
         lambda one, other: torch.stack([one, other]),
         lambda one, _: torch.nn.functional.interpolate(one, (5, 5), mode="bilinear"),
     ],
@@ -115,6 +119,36 @@ def test_views_of_two_batches_are_not_taken_for_one() -> None:
     assert torch.equal(both, torch.cat([drawn(one), drawn(other)]))
 
 
+@pytest.mark.parametrize(
+    "writing",
+    [
+        lambda view: view.mul_(0),
+        lambda view: view[:2].mul_(0),
+        lambda view: view.__setitem__(slice(2, 4), 0.0),
+        torch.nn.functional.relu_,
+    ],
+)
+def test_to_write_into_them_is_refused(writing: Callable[[Tensor], object]) -> None:
+    (view, *_), _ = deferred()
+    with pytest.raises(TypeError, match="writes into views"):
+        writing(view)
+
+
+def test_to_read_them_into_another_tensor_is_not() -> None:
+    (view, *_), _ = deferred()
+    room = torch.empty(view.shape)
+    room.copy_(view)
+    assert torch.equal(room, drawn(view))
+
+
+def test_many_views_drawn_whole_are_drawn_once() -> None:
+    views, draw = deferred()
+    draw.firsts.clear()
+    found = drawn(torch.cat(views[:2]))
+    assert draw.firsts == [4, 8]  # the first is still there
+    assert torch.equal(found, torch.cat([drawn(views[0]), drawn(views[1])]))
+
+
 def test_rows_know_their_images() -> None:
     views, _ = deferred()
     both = torch.cat([views[0][8:], views[1]])
@@ -127,7 +161,7 @@ def test_one_chunk_of_them_is_in_memory_at_a_time() -> None:
     views, draw = deferred()
     draw.firsts.clear()
     first = drawn(views[0][:CHUNK])
-    assert drawn(views[1][:CHUNK]).untyped_storage().data_ptr() != 0
+    drawn(views[1][:CHUNK])
     assert draw.firsts == []  # still there, from asking for the shapes
     kept = views[0].drawing._latest
     drawn(views[2][CHUNK : CHUNK + 1])

@@ -52,13 +52,13 @@ def fitted_batch(settings: Settings, *, images: int, say: Callable[[str], None])
 def demand_memory(settings: Settings, *, installed: float) -> None:
     """Raise UserError if the pixels alone of a process's batch exceed the memory.
 
-    installed: bytes. Counted are the stored batch, two float views, and once more each for the
-    first layer and its gradient, of a chunk if there are chunks; a network takes more, so passing
+    installed: bytes. Counted are the stored batch and, of a chunk if there are chunks, two float
+    views and once more each for the first layer and its gradient; a network takes more, so passing
     is no promise.
     """
     image = settings.size**2 * CHANNELS
     batch = settings.batch / world_size()
-    needed = image * (batch * (1 + 2 * FLOAT) + (settings.chunk or batch) * 4 * FLOAT)
+    needed = image * (batch + (settings.chunk or batch) * 6 * FLOAT)
     if needed > installed:
         raise UserError(
             f"a batch of {settings.batch} images of {settings.size} px takes at least "

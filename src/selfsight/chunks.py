@@ -141,8 +141,13 @@ class _Chunked(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         images, *weights = ctx.saved_tensors
         # What adds up at the weights themselves would be taken for their gradient by those who
-        # wait for one, as several processes do: these share memory with them.
+        # wait for one, as several processes do: these share memory with them. Sums have memory of
+        # their own from the start: two weights may be handed one gradient.
         leaves = [weight.detach().requires_grad_() for weight in weights]
+        reached: set[int] = set()  # a weight may be passed by, as stochastic depth does
+        for leaf in leaves:
+            leaf.grad = torch.zeros_like(leaf)
+            leaf.register_post_accumulate_grad_hook(lambda leaf: reached.add(id(leaf)))
         of_images = torch.empty_like(images) if ctx.needs_input_grad[2] else None
         for rows, again in ctx.again:
             part = drawn(images[rows]).detach().requires_grad_(of_images is not None)
@@ -152,13 +157,14 @@ class _Chunked(torch.autograd.Function):
             torch.autograd.backward(features, grad[rows], inputs=asked)
             if of_images is not None:
                 of_images[rows] = part.grad if part.grad is not None else 0
-        return None, None, of_images, *(leaf.grad for leaf in leaves)
+        sums = (leaf.grad if id(leaf) in reached else None for leaf in leaves)
+        return None, None, of_images, *sums
 
 
 def _parts(images: Tensor, chunk: int) -> list[slice]:
     """Return the rows of each chunk, in the order in which they are computed.
 
-    Chunks of the same images follow one another, so that their views are drawn once a pass.
+    Chunks of the same images follow one another, so that joined views are drawn once a pass.
     """
     starts = list(range(0, len(images), chunk))
     if isinstance(images, Deferred):

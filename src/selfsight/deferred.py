@@ -2,8 +2,12 @@
 
 A large batch in chunks (`chunks.py`) has every image's views in memory only while its chunk is
 computed. A deferred view is a tensor without storage: it has shape, kind and device, takes part in
-`torch.cat` and gives slices of rows, deferred too. Every other operation draws it and goes on with
-an ordinary tensor, so that no code can mistake it for its values.
+`torch.cat`, takes another precision and gives slices of rows, deferred too. Every other operation
+draws it whole and goes on with an ordinary tensor; to write into one is refused.
+
+All views of a chunk of images are drawn together, for they come from one stream of random numbers.
+A method that joins its views has them drawn twice a step, once a pass; one that shows them to its
+network one by one has all of them drawn for each.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,21 +57,24 @@ class Drawing:
 class Deferred(Tensor):
     """Rows of views, [rows, channels, height, width], that lie nowhere yet.
 
-    drawing: what draws them. pieces: which they are, in order. like: a view of their kind.
+    drawing: what draws them. pieces: which they are, in order. like: a view of their shape. dtype:
+    what their values are turned to, or that of `like`.
     """
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
-    def __new__(cls, _: Drawing, pieces: list[Piece], like: Tensor) -> "Deferred":
+    def __new__(
+        cls, _: Drawing, pieces: list[Piece], like: Tensor, dtype: torch.dtype | None = None
+    ) -> "Deferred":
         """Return a tensor without storage."""
         shape = (sum(end - start for _, start, end in pieces), *like.shape[1:])
         made: Deferred = Tensor._make_wrapper_subclass(
-            cls, shape, dtype=like.dtype, device=like.device
+            cls, shape, dtype=dtype or like.dtype, device=like.device
         )
         return made
 
-    def __init__(self, drawing: Drawing, pieces: list[Piece], _: Tensor) -> None:
+    def __init__(self, drawing: Drawing, pieces: list[Piece], *_: Any) -> None:
         super().__init__()
         self.drawing, self.pieces = drawing, pieces
 
@@ -75,8 +82,13 @@ class Deferred(Tensor):
     def __torch_dispatch__(
         cls, operation: Any, _: Any, given: Any = (), named: dict[str, Any] | None = None
     ) -> Any:
-        """Stay deferred if it can be; otherwise draw, and do what is asked."""
+        """Stay deferred if it can be; otherwise draw, and do what is asked.
+
+        Raises TypeError for what would write into a deferred view: it would be drawn anew.
+        """
         named = named or {}
+        if operation._schema.is_mutable and isinstance(given[0], Deferred):
+            raise TypeError(f"{operation} writes into views that are drawn when they are looked at")
         stay = STAYING.get(operation)
         found = None if stay is None else stay(*given, **named)
         if found is not None:
@@ -96,29 +108,29 @@ class Deferred(Tensor):
 def drawn(view: Tensor) -> Tensor:
     """Return the values of a view, an ordinary tensor; of one that is not deferred, itself.
 
-    Rows of one view and one chunk of images share memory with what was drawn.
+    Rows of one view and one chunk of images share memory with what was drawn, if they can.
     """
     if not isinstance(view, Deferred):
         return view
     parts = list(_within_chunks(view))
     if len(parts) == 1:
-        ((place, number, rows),) = parts
-        return view.drawing.of(number)[place][rows]
-    room, filled = torch.empty(view.shape, dtype=view.dtype, device=view.device), 0
-    for place, number, rows in parts:
+        ((_, number, place, rows),) = parts
+        return view.drawing.of(number)[place][rows].to(view.dtype)
+    room = torch.empty(view.shape, dtype=view.dtype, device=view.device)
+    for first, number, place, rows in sorted(parts, key=lambda part: part[1]):  # each chunk once
         part = view.drawing.of(number)[place][rows]
-        room[filled : filled + len(part)] = part
-        filled += len(part)
+        room[first : first + len(part)] = part
     return room
 
 
-def _within_chunks(view: Deferred) -> Iterator[tuple[int, int, slice]]:
-    """Give the number of the view, of the chunk of images, and rows of that chunk, in order."""
-    chunk = view.drawing.chunk
+def _within_chunks(view: Deferred) -> Iterator[tuple[int, int, int, slice]]:
+    """Give a row, the number of a chunk of images, that of a view, and the chunk's rows there."""
+    chunk, row = view.drawing.chunk, 0
     for place, start, end in view.pieces:
         for number in range(start // chunk, -(-end // chunk)):
-            first = number * chunk
-            yield place, number, slice(max(start - first, 0), min(end - first, chunk))
+            first, last = max(start, number * chunk), min(end, (number + 1) * chunk)
+            yield row, number, place, slice(first - number * chunk, last - number * chunk)
+            row += last - first
 
 
 def _rows(
@@ -138,7 +150,7 @@ def _rows(
 
 def _one_below_another(views: list[Tensor], dim: int = 0) -> Deferred | None:
     same = [view for view in views if isinstance(view, Deferred)]
-    kinds = {(view.drawing, view.shape[1:]) for view in same}
+    kinds = {(view.drawing, view.shape[1:], view.dtype) for view in same}
     if dim != 0 or len(same) < len(views) or len(kinds) != 1:
         return None
     return Deferred(same[0].drawing, [piece for view in same for piece in view.pieces], same[0])
@@ -148,9 +160,16 @@ def _itself(view: Deferred) -> Deferred:
     return Deferred(view.drawing, view.pieces, view)
 
 
+def _turned(view: Deferred, **asked: Any) -> Deferred | None:
+    dtype = asked.pop("dtype", None)
+    elsewhere = any(value not in (None, False, torch.preserve_format) for value in asked.values())
+    return None if elsewhere else Deferred(view.drawing, view.pieces, view, dtype)
+
+
 STAYING: dict[Any, Callable[..., Deferred | None]] = {
     torch.ops.aten.slice.Tensor: _rows,
     torch.ops.aten.cat.default: _one_below_another,
+    torch.ops.aten._to_copy.default: _turned,
     torch.ops.aten.detach.default: _itself,
     torch.ops.aten.alias.default: _itself,
 }
