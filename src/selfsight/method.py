@@ -82,7 +82,7 @@ class Method(nn.Module, ABC):
 
     Queues, centres and counters are buffers, so that a checkpoint has them; randomness comes from
     torch's global generator, which the loop seeds at each step; `forward` leaves teachers alone.
-    `views` may be asked for the same images again: beside that generator they decide alone.
+    `views` may be asked for the same images again: from the same random state it gives the same.
     """
 
     card: ClassVar[Card]
